@@ -1,0 +1,79 @@
+//! The table of calls that the daemon passes on to a worker: one line each.
+//!
+//! A new call is a message in a `.proto` file, an arm in both envelopes of `worker.proto` and a
+//! line here; the worker's dispatch and the daemon's services are written against
+//! [`WorkerCall`].
+
+use crate::v1::*;
+use crate::worker::{
+    AttachRings, Load, Loaded, Ping, Pong, Probe, Probed, RingsAttached, from_worker, to_worker,
+};
+
+/// A request that a worker answers.
+pub trait WorkerCall: prost::Message + Sized {
+    /// What it is answered with.
+    type Response: prost::Message + Default;
+    /// The call's name in logs and crash reports.
+    const NAME: &'static str;
+    /// Puts the request in the daemon's envelope.
+    fn into_call(self) -> to_worker::Call;
+    /// Takes the response out of the worker's envelope; `None` if it is another call's.
+    fn response(body: from_worker::Body) -> Option<Self::Response>;
+}
+
+macro_rules! worker_calls {
+    ($($arm:ident: $request:ident => $response:ident,)*) => {
+        $(impl WorkerCall for $request {
+            type Response = $response;
+            const NAME: &'static str = stringify!($arm);
+            fn into_call(self) -> to_worker::Call {
+                to_worker::Call::$arm(self)
+            }
+            fn response(body: from_worker::Body) -> Option<$response> {
+                match body {
+                    from_worker::Body::$arm(response) => Some(response),
+                    _ => None,
+                }
+            }
+        })*
+
+        impl to_worker::Call {
+            /// The call's name in logs and crash reports.
+            pub fn name(&self) -> &'static str {
+                match self {
+                    $(to_worker::Call::$arm(_) => stringify!($arm),)*
+                }
+            }
+        }
+    };
+}
+
+worker_calls! {
+    Load: Load => Loaded,
+    Probe: Probe => Probed,
+    Ping: Ping => Pong,
+    AttachRings: AttachRings => RingsAttached,
+    ListParameters: ListParametersRequest => ListParametersResponse,
+    GetParameter: GetParameterRequest => GetParameterResponse,
+    SetParameter: SetParameterRequest => SetParameterResponse,
+    GetParameters: GetParametersRequest => GetParametersResponse,
+    SetParameters: SetParametersRequest => SetParametersResponse,
+    ParameterToText: ParameterToTextRequest => ParameterToTextResponse,
+    ParameterFromText: ParameterFromTextRequest => ParameterFromTextResponse,
+    BeginParameterGesture: BeginParameterGestureRequest => BeginParameterGestureResponse,
+    EndParameterGesture: EndParameterGestureRequest => EndParameterGestureResponse,
+    GetState: GetStateRequest => GetStateResponse,
+    SetState: SetStateRequest => SetStateResponse,
+    ListPrograms: ListProgramsRequest => ListProgramsResponse,
+    SetProgram: SetProgramRequest => SetProgramResponse,
+    SetTransport: SetTransportRequest => SetTransportResponse,
+    ClearTransport: ClearTransportRequest => ClearTransportResponse,
+    Reset: ResetRequest => ResetResponse,
+    SetBypass: SetBypassRequest => SetBypassResponse,
+    SetNonRealtime: SetNonRealtimeRequest => SetNonRealtimeResponse,
+    SetPrecision: SetPrecisionRequest => SetPrecisionResponse,
+    SetTrackProperties: SetTrackPropertiesRequest => SetTrackPropertiesResponse,
+    GetTiming: GetTimingRequest => GetTimingResponse,
+    ListBuses: ListBusesRequest => ListBusesResponse,
+    CheckBusesLayout: CheckBusesLayoutRequest => CheckBusesLayoutResponse,
+}

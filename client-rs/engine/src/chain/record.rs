@@ -1,0 +1,85 @@
+//! A block on its way through a chain.
+
+use plugpen_proto::event::{Event, EventBody, EventList};
+use plugpen_proto::v1::Transport;
+
+use crate::processor::{BlockInput, Io};
+
+/// What is known of a block that is in some stage.
+#[derive(Debug, Default)]
+pub struct Record {
+    pub frames: usize,
+    pub double: bool,
+    pub transport: Option<Transport>,
+    /// MIDI on its way: the chain's input until a stage has taken it, then what stages gave out.
+    midi: EventList,
+    /// Whether the last stage it passed gave `midi` out.
+    produced: bool,
+    /// Parameter changes of each stage.
+    parameters: Vec<EventList>,
+    /// The wet part of each stage that mixes.
+    pub mixes: Vec<Option<f64>>,
+    pub events_dropped: u64,
+}
+
+impl Record {
+    /// Begins with a block and the parameter changes of the stages.
+    pub fn begin(&mut self, block: &BlockInput<'_>, parameters: &[EventList], stages: usize) {
+        self.frames = block.frames;
+        self.double = block.audio.is_double();
+        self.transport = block.transport;
+        self.produced = false;
+        self.events_dropped = 0;
+        copy(block.events, &mut self.midi);
+        self.parameters.resize_with(stages, EventList::new);
+        self.mixes.clear();
+        self.mixes.resize(stages, None);
+        for (stage, events) in self.parameters.iter_mut().enumerate() {
+            match parameters.get(stage) {
+                Some(changes) => copy(changes, events),
+                None => events.clear(),
+            }
+        }
+    }
+
+    /// What a stage is to hear: its parameter changes and, if it takes MIDI, the MIDI. At one
+    /// offset the change comes before the note.
+    pub fn events_for(&self, stage: usize, io: &Io, events: &mut EventList) {
+        copy(&self.parameters[stage], events);
+        if io.accepts_midi && !self.midi.is_empty() {
+            let only_midi = events.is_empty();
+            self.midi.iter().for_each(|event| events.push(event));
+            if !only_midi {
+                events.sort();
+            }
+        }
+    }
+
+    /// Takes what a stage gave out. MIDI ends in a stage that takes it and gives none; it goes past
+    /// a stage that does neither.
+    pub fn pass(&mut self, io: &Io, given: &EventList) {
+        self.produced = io.produces_midi || given.iter().any(is_midi);
+        if self.produced || io.accepts_midi {
+            self.midi.clear();
+            for event in given.iter().filter(|event| is_midi(*event)) {
+                self.midi.push(event);
+            }
+        }
+    }
+
+    /// What the chain gives out: what the last stage did.
+    pub fn give(&self, events: &mut EventList) {
+        if self.produced {
+            self.midi.iter().for_each(|event| events.push(event));
+        }
+    }
+}
+
+pub fn is_midi(event: Event<'_>) -> bool {
+    matches!(event.body, EventBody::Midi(_))
+}
+
+fn copy(from: &EventList, to: &mut EventList) {
+    to.clear();
+    from.iter().for_each(|event| to.push(event));
+}

@@ -1,0 +1,114 @@
+//! Writing MIDI files.
+
+use midly::num::{u4, u7, u15, u28};
+use midly::{Format, Fps, Header, MetaMessage, MidiMessage, PitchBend, Timing};
+use midly::{TrackEvent, TrackEventKind};
+use plugpen_proto::Error;
+
+use super::{Division, END_OF_TRACK, EventKind, MidiFile};
+
+/// The longest delta time a file can hold, in ticks.
+const MAX_DELTA: i64 = 0x0FFF_FFFF;
+/// Kind number of a meta event that says nothing to anybody: "sequencer specific", without data.
+const FILLER: u8 = 0x7F;
+
+/// The bytes of a file: tracks sorted, each ended by one end-of-track event.
+pub fn write(file: &MidiFile) -> Result<Vec<u8>, Error> {
+    let format = match (file.sequential, file.tracks.len()) {
+        (true, _) => Format::Sequential,
+        (false, 1) => Format::SingleTrack,
+        (false, _) => Format::Parallel,
+    };
+    let timing = match file.division {
+        Division::TicksPerQuarter(ticks) => Timing::Metrical(u15::from(ticks)),
+        Division::Timecode {
+            fps,
+            ticks_per_frame,
+        } => Timing::Timecode(Fps::from_int(fps).unwrap_or(Fps::Fps30), ticks_per_frame),
+    };
+    let tracks: Vec<_> = file.sorted_tracks().map(|events| track(&events)).collect();
+    let mut bytes = Vec::new();
+    midly::write(&Header::new(format, timing), &tracks, &mut bytes).map_err(|error| {
+        Error::unsupported(format!(
+            "this does not fit into a MIDI file: {error}; use fewer tracks or shorter events"
+        ))
+    })?;
+    Ok(bytes)
+}
+
+fn track<'a>(events: &[(i64, &'a EventKind)]) -> Vec<TrackEvent<'a>> {
+    let mut written = Vec::with_capacity(events.len() + 1);
+    let mut now = 0;
+    let last = events.last().map_or(0, |(tick, _)| *tick);
+    for &(tick, kind) in events {
+        if !kind.is_end_of_track() {
+            push(&mut written, &mut now, tick, event(kind));
+        }
+    }
+    push(&mut written, &mut now, last, meta(END_OF_TRACK, &[]));
+    written
+}
+
+/// Appends an event, and fillers on the way to it where one delta time cannot reach it.
+fn push<'a>(track: &mut Vec<TrackEvent<'a>>, now: &mut i64, tick: i64, kind: TrackEventKind<'a>) {
+    while tick - *now > MAX_DELTA {
+        let delta = u28::max_value();
+        *now += MAX_DELTA;
+        let kind = meta(FILLER, &[]);
+        track.push(TrackEvent { delta, kind });
+    }
+    // Sorted, so not negative, and at most 28 bits after the loop.
+    let delta = u28::from(u32::try_from(tick - *now).unwrap_or(0));
+    *now = tick;
+    track.push(TrackEvent { delta, kind });
+}
+
+fn meta(kind: u8, data: &[u8]) -> TrackEventKind<'_> {
+    TrackEventKind::Meta(MetaMessage::Unknown(kind, data))
+}
+
+fn event(kind: &EventKind) -> TrackEventKind<'_> {
+    let message = match *kind {
+        EventKind::NoteOff {
+            pitch, velocity, ..
+        } => MidiMessage::NoteOff {
+            key: u7::from(pitch),
+            vel: u7::from(velocity),
+        },
+        EventKind::NoteOn {
+            pitch, velocity, ..
+        } => MidiMessage::NoteOn {
+            key: u7::from(pitch),
+            vel: u7::from(velocity),
+        },
+        EventKind::PolyPressure {
+            pitch, pressure, ..
+        } => MidiMessage::Aftertouch {
+            key: u7::from(pitch),
+            vel: u7::from(pressure),
+        },
+        EventKind::ControlChange {
+            controller, value, ..
+        } => MidiMessage::Controller {
+            controller: u7::from(controller),
+            value: u7::from(value),
+        },
+        EventKind::ProgramChange { program, .. } => MidiMessage::ProgramChange {
+            program: u7::from(program),
+        },
+        EventKind::ChannelPressure { pressure, .. } => MidiMessage::ChannelAftertouch {
+            vel: u7::from(pressure),
+        },
+        EventKind::PitchBend { value, .. } => MidiMessage::PitchBend {
+            bend: PitchBend(value.into()),
+        },
+        EventKind::SysEx(ref data) => return TrackEventKind::SysEx(data),
+        EventKind::Escape(ref data) => return TrackEventKind::Escape(data),
+        EventKind::Tempo { us_per_quarter } => {
+            return TrackEventKind::Meta(MetaMessage::Tempo(us_per_quarter.into()));
+        }
+        EventKind::Meta { kind, ref data } => return meta(kind, data),
+    };
+    let channel = u4::from(kind.channel().unwrap_or(0));
+    TrackEventKind::Midi { channel, message }
+}

@@ -1,0 +1,133 @@
+//! The command line that the daemon's warden starts a worker with.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What a worker is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Loads one plugin and plays it.
+    Plugin,
+    /// Reads metadata of plugins.
+    Probe,
+}
+
+/// What happens where the system cannot give the whole jail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxLevel {
+    /// No plugin is loaded without no_new_privs, a filesystem layer and seccomp.
+    Required,
+    /// What the system offers.
+    BestEffort,
+    /// No jail.
+    Off,
+}
+
+/// The parsed command line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arguments {
+    /// `--role`.
+    pub role: Role,
+    /// `--private-dir`: the only folder the worker may write in.
+    pub private_dir: PathBuf,
+    /// `--sandbox`.
+    pub sandbox: SandboxLevel,
+    /// `--read-only`, repeated: readable beside the standard list.
+    pub read_only: Vec<PathBuf>,
+}
+
+/// Shown with every refusal.
+pub const USAGE: &str = "usage: plugpen-worker --role plugin|probe --private-dir DIR \
+    [--sandbox required|best-effort|off] [--read-only PATH]...\n\
+    plugpen-worker is started by plugpend, with its control socket as descriptor 3.";
+
+impl Arguments {
+    /// Parses the arguments after the program's name.
+    ///
+    /// # Errors
+    /// One sentence that names the argument at fault.
+    pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
+        let mut arguments = arguments.into_iter();
+        let mut role = None;
+        let mut private_dir = None;
+        let mut sandbox = SandboxLevel::Required;
+        let mut read_only = Vec::new();
+        while let Some(flag) = arguments.next() {
+            let flag = flag.to_string_lossy().into_owned();
+            let mut value = || {
+                arguments
+                    .next()
+                    .ok_or_else(|| format!("{flag} needs a value"))
+            };
+            match flag.as_str() {
+                "--role" => {
+                    role = Some(match value()?.to_string_lossy().as_ref() {
+                        "plugin" => Role::Plugin,
+                        "probe" => Role::Probe,
+                        other => return Err(format!("--role is plugin or probe, not {other}")),
+                    });
+                }
+                "--private-dir" => private_dir = Some(PathBuf::from(value()?)),
+                "--sandbox" => {
+                    sandbox = match value()?.to_string_lossy().as_ref() {
+                        "required" => SandboxLevel::Required,
+                        "best-effort" => SandboxLevel::BestEffort,
+                        "off" => SandboxLevel::Off,
+                        other => {
+                            return Err(format!(
+                                "--sandbox is required, best-effort or off, not {other}"
+                            ));
+                        }
+                    };
+                }
+                "--read-only" => read_only.push(PathBuf::from(value()?)),
+                _ => return Err(format!("unknown argument {flag}")),
+            }
+        }
+        Ok(Self {
+            role: role.ok_or("--role is missing")?,
+            private_dir: private_dir.ok_or("--private-dir is missing")?,
+            sandbox,
+            read_only,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, String> {
+        Arguments::parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn the_warden_s_line_is_understood() {
+        let parsed = parse(
+            "--role probe --private-dir /p --sandbox best-effort --read-only /a --read-only /b",
+        );
+        assert_eq!(
+            parsed,
+            Ok(Arguments {
+                role: Role::Probe,
+                private_dir: "/p".into(),
+                sandbox: SandboxLevel::BestEffort,
+                read_only: vec!["/a".into(), "/b".into()],
+            })
+        );
+    }
+
+    #[test]
+    fn a_refusal_names_the_argument() {
+        for (line, culprit) in [
+            ("--private-dir /p", "--role"),
+            ("--role plugin", "--private-dir"),
+            ("--role chef --private-dir /p", "chef"),
+            ("--role", "--role"),
+            ("--role plugin --private-dir /p --sandbox maybe", "maybe"),
+            ("--verbose", "--verbose"),
+        ] {
+            assert!(parse(line).unwrap_err().contains(culprit), "{line}");
+        }
+    }
+}

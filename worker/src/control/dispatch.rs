@@ -1,0 +1,244 @@
+//! From calls to the plugin: one match, a line a call.
+
+use plugpen_proto::Error;
+use plugpen_proto::v1::*;
+use plugpen_proto::worker::from_worker::Body;
+use plugpen_proto::worker::to_worker::Call;
+use plugpen_proto::worker::{CallError, FromWorker, Loaded, Pong, RingsAttached};
+
+use super::channel::Incoming;
+use super::session::Session;
+
+/// Carries a call out and says how it went.
+pub fn answer(session: &mut Session, incoming: Incoming) -> FromWorker {
+    let id = incoming.message.id;
+    let body = carry_out(session, incoming).unwrap_or_else(|error| {
+        Body::Error(CallError {
+            reason: error.reason.into(),
+            message: error.message,
+        })
+    });
+    FromWorker {
+        id,
+        body: Some(body),
+    }
+}
+
+fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
+    let after = incoming.message.after_block;
+    let call = incoming
+        .message
+        .call
+        .ok_or_else(|| Error::bug("a call this worker does not know"))?;
+    // Calls in the first group run beside processing; those with `parked` wait for the blocks
+    // submitted before them and have the plugin to themselves.
+    Ok(match call {
+        Call::Load(load) => Body::Load(Loaded {
+            plugin: Some(session.load(load)?),
+        }),
+        Call::Probe(probe) => Body::Probe(session.probe(&probe)?),
+        Call::Ping(_) => Body::Ping(Pong {}),
+        Call::AttachRings(call) => {
+            session
+                .loaded()?
+                .attach(call.rings, incoming.descriptors, after)?;
+            Body::AttachRings(RingsAttached {})
+        }
+        Call::ListParameters(call) => Body::ListParameters(list_parameters(session, &call)?),
+        Call::GetParameter(call) => Body::GetParameter(GetParameterResponse {
+            value: session.loaded()?.controller.get_parameter(call.index)?,
+        }),
+        Call::SetParameter(call) => Body::SetParameter(SetParameterResponse {
+            value: set_parameter(session, call.index, call.value)?,
+        }),
+        Call::GetParameters(_) => {
+            let controller = &session.loaded()?.controller;
+            let values = (0..controller.parameter_count()).map(|i| controller.get_parameter(i));
+            Body::GetParameters(GetParametersResponse {
+                values: values.collect::<Result<_, _>>()?,
+            })
+        }
+        Call::SetParameters(call) => {
+            set_parameters(session, &call.values)?;
+            Body::SetParameters(SetParametersResponse {})
+        }
+        Call::ParameterToText(call) => Body::ParameterToText(ParameterToTextResponse {
+            text: session
+                .loaded()?
+                .controller
+                .parameter_to_text(call.index, call.value)?,
+        }),
+        Call::ParameterFromText(call) => Body::ParameterFromText(ParameterFromTextResponse {
+            value: session
+                .loaded()?
+                .controller
+                .parameter_from_text(call.index, &call.text)?,
+        }),
+        Call::BeginParameterGesture(call) => {
+            session.loaded()?.controller.get_parameter(call.index)?;
+            session.gesture(call.index, true);
+            Body::BeginParameterGesture(BeginParameterGestureResponse {})
+        }
+        Call::EndParameterGesture(call) => {
+            session.loaded()?.controller.get_parameter(call.index)?;
+            session.gesture(call.index, false);
+            Body::EndParameterGesture(EndParameterGestureResponse {})
+        }
+        Call::ListPrograms(_) => {
+            let controller = &session.loaded()?.controller;
+            Body::ListPrograms(ListProgramsResponse {
+                names: controller.program_names(),
+                current: controller.current_program(),
+                next_page_token: String::new(),
+            })
+        }
+        Call::SetTransport(call) => {
+            let transport = check_transport(call.transport)?;
+            session.loaded()?.audio.transport().set(Some(transport));
+            Body::SetTransport(SetTransportResponse {})
+        }
+        Call::ClearTransport(_) => {
+            session.loaded()?.audio.transport().set(None);
+            Body::ClearTransport(ClearTransportResponse {})
+        }
+        Call::SetTrackProperties(call) => {
+            let controller = &mut session.loaded()?.controller;
+            controller.set_track_properties(call.name.as_deref(), call.colour);
+            Body::SetTrackProperties(SetTrackPropertiesResponse {})
+        }
+        Call::GetTiming(_) => {
+            let controller = &session.loaded()?.controller;
+            Body::GetTiming(GetTimingResponse {
+                latency_samples: controller.latency_samples(),
+                tail_seconds: controller.tail_seconds(),
+            })
+        }
+        Call::ListBuses(_) => {
+            let (inputs, outputs) = session.loaded()?.controller.buses();
+            Body::ListBuses(ListBusesResponse { inputs, outputs })
+        }
+        Call::CheckBusesLayout(call) => Body::CheckBusesLayout(CheckBusesLayoutResponse {
+            supported: session
+                .loaded()?
+                .controller
+                .check_buses_layout(&call.input_channels, &call.output_channels),
+        }),
+
+        Call::GetState(call) => {
+            let scope = call.scope();
+            let data = session
+                .loaded()?
+                .parked(after, |plugin, parked| plugin.get_state(parked, scope))?;
+            Body::GetState(GetStateResponse { data })
+        }
+        Call::SetState(call) => {
+            let scope = call.scope();
+            session.loaded()?.parked(after, |plugin, parked| {
+                plugin.set_state(parked, scope, &call.data)
+            })?;
+            Body::SetState(SetStateResponse {})
+        }
+        Call::SetProgram(call) => {
+            session.loaded()?.parked(after, |plugin, parked| {
+                plugin.set_program(parked, call.index)
+            })?;
+            Body::SetProgram(SetProgramResponse {})
+        }
+        Call::Reset(_) => {
+            reset(session, after)?;
+            Body::Reset(ResetResponse {})
+        }
+        Call::SetBypass(call) => {
+            set_bypass(session, after, call.bypass)?;
+            Body::SetBypass(SetBypassResponse {})
+        }
+        Call::SetNonRealtime(call) => {
+            session.loaded()?.parked(after, |plugin, parked| {
+                plugin.set_non_realtime(parked, call.non_realtime);
+                Ok(())
+            })?;
+            Body::SetNonRealtime(SetNonRealtimeResponse {})
+        }
+        Call::SetPrecision(call) => {
+            let precision = call.precision();
+            session.loaded()?.parked(after, |plugin, parked| {
+                plugin.set_precision(parked, precision)
+            })?;
+            Body::SetPrecision(SetPrecisionResponse {})
+        }
+    })
+}
+
+fn list_parameters(
+    session: &mut Session,
+    call: &ListParametersRequest,
+) -> Result<ListParametersResponse, Error> {
+    let controller = &session.loaded()?.controller;
+    let all = controller.parameter_count();
+    let end = match call.count {
+        0 => all,
+        count => call.start.saturating_add(count).min(all),
+    };
+    let parameters = (call.start..end).map(|index| controller.parameter(index));
+    Ok(ListParametersResponse {
+        parameters: parameters.collect::<Result<_, _>>()?,
+    })
+}
+
+fn set_parameter(session: &mut Session, index: u32, value: f64) -> Result<f64, Error> {
+    let value = session.loaded()?.controller.set_parameter(index, value)?;
+    let position = usize::try_from(index).unwrap_or(usize::MAX);
+    session.notices().parameter(position, true);
+    Ok(value)
+}
+
+/// All or none: everything is checked before anything is set.
+fn set_parameters(session: &mut Session, values: &[ParameterValue]) -> Result<(), Error> {
+    let controller = &session.loaded()?.controller;
+    let parameters = controller.parameter_count();
+    for value in values {
+        if value.index >= parameters {
+            let known = usize::try_from(parameters).unwrap_or(usize::MAX);
+            return Err(Error::out_of_range("parameter", value.index, known));
+        }
+        crate::formats::normalised(value.value)?;
+    }
+    for value in values {
+        set_parameter(session, value.index, value.value)?;
+    }
+    Ok(())
+}
+
+fn check_transport(transport: Option<Transport>) -> Result<Transport, Error> {
+    let transport = transport.ok_or_else(|| Error::invalid("SetTransport without a transport"))?;
+    let bpm = transport.bpm;
+    if !bpm.is_finite() || bpm <= 0.0 || !transport.position_beats.is_finite() {
+        return Err(Error::invalid(format!(
+            "bpm must be a finite number greater than 0, and position_beats finite; got {bpm} \
+             and {}",
+            transport.position_beats
+        )));
+    }
+    Ok(transport)
+}
+
+fn reset(session: &mut Session, after: u64) -> Result<(), Error> {
+    let loaded = session.loaded()?;
+    let controller = &mut loaded.controller;
+    loaded.audio.parked(after, |seat| {
+        controller.reset(seat.processor.as_mut());
+        seat.bypass.reset();
+        Ok(())
+    })
+}
+
+fn set_bypass(session: &mut Session, after: u64, bypass: bool) -> Result<(), Error> {
+    let loaded = session.loaded()?;
+    match loaded.controller.bypass_parameter() {
+        Some(index) => set_parameter(session, index, f64::from(u8::from(bypass))).map(|_| ()),
+        None => loaded.audio.parked(after, |seat| {
+            seat.bypass.set_active(bypass);
+            Ok(())
+        }),
+    }
+}

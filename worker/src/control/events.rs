@@ -1,0 +1,57 @@
+//! From what was noted to messages.
+
+use plugpen_proto::v1::{
+    LogLine, LogSource, Lost, ParameterChanged, ParameterGesture, ProcessorChanged,
+};
+use plugpen_proto::worker::event::Event as Body;
+use plugpen_proto::worker::{Event, FromWorker, from_worker};
+
+use crate::formats::{Controller, Noted};
+
+/// A host-made gesture, as the daemon tells it on.
+pub fn gesture(index: u32, is_begin: bool) -> Body {
+    Body::ParameterGesture(ParameterGesture { index, is_begin })
+}
+
+/// The events that tell what was noted, values as they are now.
+pub fn told(noted: Noted, controller: &dyn Controller) -> impl Iterator<Item = Body> {
+    let changes = noted.latency || noted.program || noted.state;
+    let processor = changes.then(|| {
+        Body::ProcessorChanged(ProcessorChanged {
+            latency: noted.latency,
+            // No format here changes names or ranges of a loaded plugin.
+            parameter_info: false,
+            program: noted.program,
+            non_parameter_state: noted.state,
+            latency_samples: controller.latency_samples(),
+        })
+    });
+    let lines = noted.lines.into_iter().map(|text| {
+        Body::LogLine(LogLine {
+            source: LogSource::Plugin.into(),
+            text,
+        })
+    });
+    let parameters: Vec<_> = noted
+        .parameters
+        .into_iter()
+        .filter_map(|(index, by_host)| {
+            let value = controller.get_parameter(index).ok()?;
+            Some(Body::ParameterChanged(ParameterChanged {
+                index,
+                value,
+                by_host,
+            }))
+        })
+        .collect();
+    let lost = (noted.lost > 0).then_some(Body::Lost(Lost { count: noted.lost }));
+    lines.chain(processor).chain(parameters).chain(lost)
+}
+
+/// An event in the worker's envelope.
+pub fn envelope(event: Body) -> FromWorker {
+    FromWorker {
+        id: 0,
+        body: Some(from_worker::Body::Event(Event { event: Some(event) })),
+    }
+}

@@ -1,0 +1,108 @@
+//! Control: the daemon's calls in, answers and events out.
+//!
+//! The I/O thread reads frames and fills the inbox; it never calls the plugin and ends the
+//! process when the daemon goes away, even while the main thread is deep in the plugin. The main
+//! thread takes calls in their order, answers each, and tells what the plugin did in between.
+
+mod channel;
+mod dispatch;
+mod events;
+mod inbox;
+mod session;
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plugpen_proto::v1::SandboxReport;
+use plugpen_proto::worker::{FromWorker, Hello, from_worker};
+use plugpen_proto::{Error, VERSION};
+
+use crate::arguments::Role;
+use crate::formats::Notices;
+use channel::{Reader, Writer};
+use inbox::Inbox;
+use session::Session;
+
+/// Changes that blocks cause (automation, a plugin's own moves) are gathered for this long.
+const GATHERING: Duration = Duration::from_millis(10);
+
+/// The two halves of the connection to the daemon.
+pub struct Connection(Reader, Writer);
+
+/// Takes the control socket. Before the jail, which lets no socket option be set.
+///
+/// # Errors
+/// Not a socket, or no descriptor left.
+pub fn connect(socket: OwnedFd) -> std::io::Result<Connection> {
+    let (reader, writer) = channel::split(socket)?;
+    Ok(Connection(reader, writer))
+}
+
+/// Serves the daemon until it goes away; does not return while it is there.
+///
+/// `refusal` is what every attempt to load a plugin is answered with, where the jail that was
+/// required does not stand.
+///
+/// # Errors
+/// The daemon cannot be written to.
+pub fn serve(
+    Connection(reader, mut writer): Connection,
+    role: Role,
+    sandbox: SandboxReport,
+    refusal: Option<Error>,
+) -> std::io::Result<()> {
+    writer.send(&FromWorker {
+        id: 0,
+        body: Some(from_worker::Body::Hello(Hello {
+            version: VERSION.into(),
+            sandbox: Some(sandbox),
+        })),
+    })?;
+    let inbox = Arc::new(Inbox::new());
+    start_reading(reader, Arc::clone(&inbox))?;
+    let notices = Arc::new(Notices::new());
+    let mut session = Session::new(role, Arc::clone(&notices), refusal);
+    let mut told = Instant::now();
+    loop {
+        if let Some(incoming) = inbox.take() {
+            let answer = dispatch::answer(&mut session, incoming);
+            session.tell(&mut writer)?;
+            writer.send(&answer)?;
+            told = Instant::now();
+        } else if notices.pending() {
+            let due = GATHERING.saturating_sub(told.elapsed());
+            if due.is_zero() {
+                session.tell(&mut writer)?;
+                told = Instant::now();
+            } else {
+                std::thread::park_timeout(due);
+            }
+        } else {
+            // Woken by the inbox, the notices, or for nothing.
+            std::thread::park();
+        }
+    }
+}
+
+fn start_reading(mut reader: Reader, inbox: Arc<Inbox>) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("io".into())
+        .stack_size(256 * 1024)
+        .spawn(move || {
+            let _guard = crate::AbortOnPanic;
+            loop {
+                match reader.next() {
+                    Ok(Some(incoming)) => inbox.put(incoming),
+                    // The daemon is gone or lets this worker go: there is nobody to live for.
+                    // No destructors: they are the plugin's code, and it may hang in them.
+                    Ok(None) => crate::jail::exit_now(0),
+                    Err(error) => {
+                        eprintln!("plugpen-worker: the control channel broke: {error}");
+                        crate::jail::exit_now(70)
+                    }
+                }
+            }
+        })?;
+    Ok(())
+}

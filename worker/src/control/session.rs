@@ -1,0 +1,230 @@
+//! The worker's one plugin and what is told of it.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use plugpen_proto::Error;
+use plugpen_proto::v1::{AudioRings, ErrorReason, OpenedPlugin, PluginState};
+use plugpen_proto::worker::event::Event as Body;
+use plugpen_proto::worker::{Load, Probe, Probed};
+use plugpen_shm::{RingSpec, WorkerEnd};
+
+use super::channel::{REGIONS, Writer};
+use super::events;
+use crate::arguments::Role;
+use crate::audio::{AudioThread, Seat};
+use crate::formats::{self, BlockRunner, Controller, HostBypass, Notices, Processor};
+
+/// What the main thread holds.
+pub struct Session {
+    role: Role,
+    notices: Arc<Notices>,
+    refusal: Option<Error>,
+    plugin: Option<Loaded>,
+    /// Events of the call at hand, ahead of what was noted.
+    gestures: Vec<Body>,
+}
+
+/// A plugin that is there.
+pub struct Loaded {
+    /// The plugin's main half.
+    pub controller: Box<dyn Controller>,
+    /// Who has its other half.
+    pub audio: AudioThread,
+    /// Frames of the largest block.
+    max_frames: u32,
+    /// Channels of a slot the plugin fills or reads.
+    outputs: u32,
+    inputs: u32,
+}
+
+impl Session {
+    /// A worker without a plugin.
+    pub fn new(role: Role, notices: Arc<Notices>, refusal: Option<Error>) -> Self {
+        Self {
+            role,
+            notices,
+            refusal,
+            plugin: None,
+            gestures: Vec::new(),
+        }
+    }
+
+    /// The plugin, once it is loaded.
+    ///
+    /// # Errors
+    /// It is not.
+    pub fn loaded(&mut self) -> Result<&mut Loaded, Error> {
+        self.plugin
+            .as_mut()
+            .ok_or_else(|| wrong_state("no plugin is loaded yet: the first call is Load"))
+    }
+
+    /// Loads the worker's plugin.
+    ///
+    /// # Errors
+    /// The jail that was required does not stand, a plugin is there already, or whatever the
+    /// format says.
+    pub fn load(&mut self, load: Load) -> Result<OpenedPlugin, Error> {
+        self.allow(Role::Plugin)?;
+        if self.plugin.is_some() {
+            return Err(wrong_state("this worker has its plugin already"));
+        }
+        let max_frames = load
+            .options
+            .as_ref()
+            .map_or(0, |options| options.max_block_size);
+        let plugin = formats::load(load, Arc::clone(&self.notices))?;
+        let mut opened = plugin.controller.opened();
+        opened.state = PluginState::Ready.into();
+        opened.worker_pid = std::process::id();
+        // A plugin with a bypass of its own needs no dry line.
+        let lines = match plugin.controller.bypass_parameter() {
+            Some(_) => 0,
+            None => channels(opened.num_input_channels),
+        };
+        let seat = Seat {
+            bypass: HostBypass::new(
+                lines,
+                channels(max_frames),
+                channels(opened.latency_samples),
+            ),
+            processor: plugin.processor,
+            rings: None,
+        };
+        self.plugin = Some(Loaded {
+            controller: plugin.controller,
+            audio: AudioThread::start(seat, Arc::clone(&self.notices))?,
+            max_frames,
+            inputs: opened.num_input_channels + opened.sidechain_channels,
+            outputs: opened.num_output_channels,
+        });
+        Ok(opened)
+    }
+
+    /// Reads metadata.
+    ///
+    /// # Errors
+    /// This worker is not for that, or whatever the format says.
+    pub fn probe(&mut self, probe: &Probe) -> Result<Probed, Error> {
+        self.allow(Role::Probe)?;
+        formats::probe(probe)
+    }
+
+    /// Notes a host-made gesture.
+    pub fn gesture(&mut self, index: u32, is_begin: bool) {
+        self.gestures.push(events::gesture(index, is_begin));
+    }
+
+    /// Where changes by the host are noted as well.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
+    }
+
+    /// Sends what has happened since the last time.
+    ///
+    /// # Errors
+    /// The daemon does not take it.
+    pub fn tell(&mut self, writer: &mut Writer) -> io::Result<()> {
+        let noted = self.notices.take();
+        for gesture in self.gestures.drain(..) {
+            writer.send(&events::envelope(gesture))?;
+        }
+        if let Some(loaded) = &self.plugin {
+            for event in events::told(noted, loaded.controller.as_ref()) {
+                writer.send(&events::envelope(event))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn allow(&self, role: Role) -> Result<(), Error> {
+        if self.role != role {
+            return Err(wrong_state(format!(
+                "this worker was started with the role {:?}",
+                self.role
+            )));
+        }
+        match &self.refusal {
+            Some(refusal) => Err(refusal.clone()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Loaded {
+    /// Plays through these rings from now on.
+    ///
+    /// # Errors
+    /// Descriptors or sizes that do not fit.
+    pub fn attach(
+        &mut self,
+        rings: Option<AudioRings>,
+        descriptors: Vec<OwnedFd>,
+        after_block: u64,
+    ) -> Result<(), Error> {
+        let rings = rings.ok_or_else(|| Error::invalid("AttachRings without rings"))?;
+        let count = descriptors.len();
+        let descriptors: [OwnedFd; REGIONS] = descriptors.try_into().map_err(|_| {
+            Error::invalid(format!(
+                "AttachRings came with {count} descriptors; it takes {REGIONS}"
+            ))
+        })?;
+        if rings.max_frames > self.max_frames {
+            return Err(Error::invalid(format!(
+                "rings for blocks of {} frames; the plugin was told of {} at most",
+                rings.max_frames, self.max_frames
+            )));
+        }
+        if rings.input_channels > self.inputs || rings.output_channels > self.outputs {
+            return Err(Error::invalid(format!(
+                "rings of {} input and {} output channels; the plugin has {} and {}",
+                rings.input_channels, rings.output_channels, self.inputs, self.outputs
+            )));
+        }
+        let spec = RingSpec::try_from(&rings).map_err(invalid)?;
+        let layout = spec.layout().map_err(invalid)?;
+        let end = WorkerEnd::attach(descriptors, &layout).map_err(invalid)?;
+        let runner = BlockRunner::new(
+            channels(rings.input_channels),
+            channels(rings.output_channels),
+            channels(rings.max_frames),
+            channels(rings.event_bytes),
+        );
+        self.audio.parked(after_block, |seat| {
+            seat.rings = Some((end, runner));
+            Ok(())
+        })
+    }
+
+    /// Runs a call that must not run beside processing.
+    ///
+    /// # Errors
+    /// The plugin does not come out of a block, or what `act` says.
+    pub fn parked<T>(
+        &mut self,
+        after_block: u64,
+        act: impl FnOnce(&mut dyn Controller, &mut dyn Processor) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let controller = self.controller.as_mut();
+        self.audio.parked(after_block, |seat| {
+            let result = act(controller, seat.processor.as_mut());
+            seat.bypass
+                .align(channels(seat.processor.latency_samples()));
+            result
+        })
+    }
+}
+
+fn channels(count: u32) -> usize {
+    usize::try_from(count).unwrap_or(usize::MAX)
+}
+
+fn invalid(error: impl std::fmt::Display) -> Error {
+    Error::invalid(error.to_string())
+}
+
+fn wrong_state(message: impl Into<String>) -> Error {
+    Error::new(ErrorReason::WrongState, message)
+}

@@ -1,0 +1,326 @@
+//! One block of audio and events, straight from and into a ring's slot.
+
+use plugpen_proto::event::EventList;
+use plugpen_proto::v1::Transport;
+use plugpen_shm::{BlockHeader, RingError, WorkSlot};
+
+use super::{HostBypass, Processor};
+
+/// Pointers to the channels of a block: inputs (main, then sidechain) and outputs.
+#[derive(Debug)]
+pub struct Planes<T> {
+    inputs: Vec<*const T>,
+    outputs: Vec<*mut T>,
+    frames: usize,
+}
+
+// SAFETY: the pointers are set by `BlockRunner` for the length of one call and cleared after it;
+// between calls the vectors are empty, so nothing crosses a thread with them.
+unsafe impl<T> Send for Planes<T> {}
+
+impl<T> Default for Planes<T> {
+    fn default() -> Self {
+        Self {
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            frames: 0,
+        }
+    }
+}
+
+impl<T: Copy> Planes<T> {
+    fn with_capacity(inputs: usize, outputs: usize) -> Self {
+        Self {
+            inputs: Vec::with_capacity(inputs),
+            outputs: Vec::with_capacity(outputs),
+            frames: 0,
+        }
+    }
+
+    /// Where an input channel's frames lie; `None` where the block has no such channel.
+    pub fn input(&self, channel: usize) -> Option<*const T> {
+        self.inputs.get(channel).copied()
+    }
+
+    /// Where an output channel's frames go.
+    pub fn output(&self, channel: usize) -> Option<*mut T> {
+        self.outputs.get(channel).copied()
+    }
+
+    /// Number of output channels.
+    pub fn outputs(&self) -> usize {
+        self.outputs.len()
+    }
+
+    /// Copies an input channel's frames out, silence where there is no such channel. `into` is
+    /// at least as long as the block.
+    pub fn read(&self, channel: usize, into: &mut [T])
+    where
+        T: Default,
+    {
+        let into = &mut into[..self.frames];
+        match self.input(channel) {
+            // SAFETY: an input of this block, valid for its frames; `into` is ours and was cut to
+            // that length on the line above. The client may write meanwhile, hence a raw copy.
+            Some(from) => unsafe {
+                std::ptr::copy_nonoverlapping(from, into.as_mut_ptr(), self.frames);
+            },
+            None => into.fill(T::default()),
+        }
+    }
+
+    /// Copies frames into an output channel, where the block has it. `from` is at least as long
+    /// as the block.
+    pub fn write(&self, channel: usize, from: &[T]) {
+        let from = &from[..self.frames];
+        if let Some(to) = self.output(channel) {
+            // SAFETY: an output of this block, valid for its frames, to which `from` was cut on
+            // the line above.
+            unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), to, self.frames) };
+        }
+    }
+
+    /// Fills an output channel, where the block has it.
+    pub fn fill(&self, channel: usize, value: T) {
+        if let Some(to) = self.output(channel) {
+            for frame in 0..self.frames {
+                // SAFETY: an output of this block, valid for its frames.
+                unsafe { to.add(frame).write(value) };
+            }
+        }
+    }
+
+    fn clear(&mut self) {
+        self.inputs.clear();
+        self.outputs.clear();
+        self.frames = 0;
+    }
+}
+
+/// The samples of a block in the type the processor computes in.
+#[derive(Debug, Clone, Copy)]
+pub enum Samples<'a> {
+    /// 32 bits.
+    Single(&'a Planes<f32>),
+    /// 64 bits.
+    Double(&'a Planes<f64>),
+}
+
+/// One block.
+#[derive(Debug)]
+pub struct Block<'a> {
+    /// Frames, 1 up to the largest block.
+    pub frames: usize,
+    /// Audio.
+    pub samples: Samples<'a>,
+    /// MIDI and parameter changes, sorted by offset.
+    pub events: &'a EventList,
+    /// Playhead and tempo at the block's first frame.
+    pub transport: Option<Transport>,
+    /// Takes the plugin's events; what does not fit is counted in `events_lost`.
+    pub events_out: &'a mut EventList,
+    /// Events the plugin made and nobody had room for.
+    pub events_lost: u32,
+}
+
+impl Block<'_> {
+    /// Adds a MIDI message of the plugin, or counts it as lost.
+    pub fn push_midi(&mut self, offset: u32, data: &[u8]) {
+        if self.events_out.has_room(data.len()) {
+            self.events_out.push_midi(offset, data);
+        } else {
+            self.events_lost += 1;
+        }
+    }
+}
+
+/// Room for a block on its way from a slot to the processor and back.
+#[derive(Debug)]
+pub struct BlockRunner {
+    single: Planes<f32>,
+    double: Planes<f64>,
+    /// Where the ring's samples are of the other type than the processor's.
+    converted: Converted,
+    events: EventList,
+    events_out: EventList,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// What became of a block.
+#[derive(Debug, Clone, Copy)]
+pub struct Ran {
+    /// Events without room or sense, in either direction.
+    pub events_lost: u32,
+}
+
+impl BlockRunner {
+    /// Room for blocks of this size, with so many channels and `event_bytes` of events in either
+    /// direction.
+    pub fn new(inputs: usize, outputs: usize, max_frames: usize, event_bytes: usize) -> Self {
+        // The smallest event takes 8 bytes of a slot, so this many always fit.
+        let events = || EventList::with_capacity(event_bytes / 8, event_bytes);
+        Self {
+            single: Planes::with_capacity(inputs, outputs),
+            double: Planes::with_capacity(inputs, outputs),
+            converted: Converted::new(inputs, outputs, max_frames),
+            events: events(),
+            events_out: events(),
+            inputs,
+            outputs,
+        }
+    }
+
+    /// The events of the last block, for the slot.
+    pub fn events_out(&self) -> &EventList {
+        &self.events_out
+    }
+
+    /// Passes one slot through the processor. The slot is left for the caller to complete.
+    ///
+    /// # Errors
+    /// What the slot holds is no block.
+    pub fn run(
+        &mut self,
+        slot: &mut WorkSlot<'_>,
+        header: &BlockHeader,
+        transport: Option<Transport>,
+        processor: &mut dyn Processor,
+        bypass: &mut HostBypass,
+    ) -> Result<Ran, RingError> {
+        let frames = usize::try_from(header.frames).unwrap_or(0);
+        self.events.clear();
+        let refused = slot.events(&mut self.events)?;
+        if !self.events.iter().is_sorted_by_key(|event| event.offset) {
+            self.events.sort();
+        }
+        self.events_out.clear();
+        if header.double {
+            let inputs = (0..self.inputs).map(|channel| slot.input_f64(channel));
+            self.double.inputs.extend(inputs);
+            let outputs = (0..self.outputs).map(|channel| slot.output_f64(channel));
+            self.double.outputs.extend(outputs);
+            self.double.frames = frames;
+        } else {
+            let inputs = (0..self.inputs).map(|channel| slot.input_f32(channel));
+            self.single.inputs.extend(inputs);
+            let outputs = (0..self.outputs).map(|channel| slot.output_f32(channel));
+            self.single.outputs.extend(outputs);
+            self.single.frames = frames;
+        }
+        let converts = header.double != processor.is_double();
+        if converts && header.double {
+            self.converted.narrow(&self.double, &mut self.single);
+        } else if converts {
+            self.converted.widen(&self.single, &mut self.double);
+        }
+        let mut block = Block {
+            frames,
+            samples: if processor.is_double() {
+                Samples::Double(&self.double)
+            } else {
+                Samples::Single(&self.single)
+            },
+            events: &self.events,
+            transport,
+            events_out: &mut self.events_out,
+            events_lost: 0,
+        };
+        if frames > 0 {
+            bypass.listen(&block);
+            processor.process(&mut block);
+            bypass.replace(&mut block);
+        }
+        let events_lost = block.events_lost.saturating_add(refused);
+        if converts && header.double {
+            self.converted.widen_outputs(&self.double);
+        } else if converts {
+            self.converted.narrow_outputs(&self.single);
+        }
+        self.single.clear();
+        self.double.clear();
+        Ok(Ran { events_lost })
+    }
+}
+
+/// Worker-local copies of a block's channels, both types.
+#[derive(Debug)]
+struct Converted {
+    single_in: Vec<Vec<f32>>,
+    single_out: Vec<Vec<f32>>,
+    double_in: Vec<Vec<f64>>,
+    double_out: Vec<Vec<f64>>,
+}
+
+impl Converted {
+    fn new(inputs: usize, outputs: usize, frames: usize) -> Self {
+        Self {
+            single_in: vec![vec![0.0; frames]; inputs],
+            single_out: vec![vec![0.0; frames]; outputs],
+            double_in: vec![vec![0.0; frames]; inputs],
+            double_out: vec![vec![0.0; frames]; outputs],
+        }
+    }
+
+    /// Fills `into` with copies of `from` in single precision.
+    fn narrow(&mut self, from: &Planes<f64>, into: &mut Planes<f32>) {
+        into.frames = from.frames;
+        for (channel, copy) in self.single_in.iter_mut().enumerate() {
+            from.read(channel, &mut self.double_in[channel]);
+            for (to, from) in copy.iter_mut().zip(&self.double_in[channel][..from.frames]) {
+                *to = narrow(*from);
+            }
+            into.inputs.push(copy.as_ptr());
+        }
+        for copy in &mut self.single_out {
+            into.outputs.push(copy.as_mut_ptr());
+        }
+    }
+
+    /// Fills `into` with copies of `from` in double precision.
+    fn widen(&mut self, from: &Planes<f32>, into: &mut Planes<f64>) {
+        into.frames = from.frames;
+        for (channel, copy) in self.double_in.iter_mut().enumerate() {
+            from.read(channel, &mut self.single_in[channel]);
+            for (to, from) in copy.iter_mut().zip(&self.single_in[channel][..from.frames]) {
+                *to = f64::from(*from);
+            }
+            into.inputs.push(copy.as_ptr());
+        }
+        for copy in &mut self.double_out {
+            into.outputs.push(copy.as_mut_ptr());
+        }
+    }
+
+    fn widen_outputs(&mut self, into: &Planes<f64>) {
+        for (channel, copy) in self.double_out.iter_mut().enumerate() {
+            for (to, from) in copy
+                .iter_mut()
+                .zip(&self.single_out[channel][..into.frames])
+            {
+                *to = f64::from(*from);
+            }
+            into.write(channel, copy);
+        }
+    }
+
+    fn narrow_outputs(&mut self, into: &Planes<f32>) {
+        for (channel, copy) in self.single_out.iter_mut().enumerate() {
+            for (to, from) in copy
+                .iter_mut()
+                .zip(&self.double_out[channel][..into.frames])
+            {
+                *to = narrow(*from);
+            }
+            into.write(channel, copy);
+        }
+    }
+}
+
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "rounding to the nearest f32 is what narrowing means"
+)]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}

@@ -1,0 +1,262 @@
+//! Finding bundles and, in a bundle, the plugin that is meant. Reads manifests only, as bytes
+//! where that is enough.
+
+use std::path::{Path, PathBuf};
+
+use plugpen_proto::Error;
+use plugpen_proto::v1::{ErrorReason, OpenOptions};
+
+use super::world::{Plugin, World};
+
+/// Where bundles live when `LV2_PATH` does not say. `$HOME` is the worker's private folder, so
+/// `~/.lv2` comes through `LV2_PATH` or a granted path.
+const DEFAULT_FOLDERS: &str = "/usr/local/lib/lv2:/usr/lib/lv2:/usr/lib64/lv2";
+/// A manifest above this is none.
+const MAX_MANIFEST: u64 = 16 * 1024 * 1024;
+
+/// All folders with a manifest below the search path.
+pub fn installed() -> Vec<PathBuf> {
+    let path = std::env::var_os("LV2_PATH").unwrap_or_else(|| DEFAULT_FOLDERS.into());
+    std::env::split_paths(&path)
+        .flat_map(|folder| below(&folder))
+        .collect()
+}
+
+/// The bundles in a folder, sorted.
+pub fn below(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let mut bundles: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| is_bundle(path))
+        .collect();
+    bundles.sort();
+    bundles
+}
+
+/// Whether a folder has a manifest.
+pub fn is_bundle(folder: &Path) -> bool {
+    folder.join("manifest.ttl").is_file()
+}
+
+/// Whether a path of a request is a URI and not a file.
+pub fn is_uri(path: &str) -> bool {
+    path.contains("://") || path.starts_with("urn:")
+}
+
+/// Finds the plugin that the options name and loads its bundle's manifest.
+///
+/// # Errors
+/// No such file, no plugin in it, or none that the selector fits.
+pub fn find(
+    world: &'static World,
+    bundle: &Path,
+    options: &OpenOptions,
+) -> Result<(Plugin, u32), Error> {
+    if bundle.as_os_str().is_empty() && is_uri(&options.path) {
+        return find_uri(world, &options.path);
+    }
+    let bundle = if bundle.as_os_str().is_empty() {
+        Path::new(&options.path)
+    } else {
+        bundle
+    };
+    check(bundle)?;
+    world.load_bundle(bundle);
+    let plugins = world.plugins();
+    if plugins.is_empty() {
+        return Err(no_plugin(bundle));
+    }
+    let selector = if options.selector.is_empty() && is_uri(&options.path) {
+        &options.path
+    } else {
+        &options.selector
+    };
+    select(&plugins, selector, bundle)
+}
+
+/// Checks that a path can be a bundle.
+///
+/// # Errors
+/// It does not exist, or is none.
+pub fn check(bundle: &Path) -> Result<(), Error> {
+    if bundle.as_os_str().is_empty() {
+        return Err(Error::invalid("plugin_path is empty"));
+    }
+    if !bundle.exists() {
+        return Err(Error::new(
+            ErrorReason::NotFound,
+            format!("Plugin file does not exist: {}", bundle.display()),
+        ));
+    }
+    if !is_bundle(bundle) {
+        return Err(no_plugin(bundle));
+    }
+    Ok(())
+}
+
+/// The refusal of a bundle without plugins.
+pub fn no_plugin(bundle: &Path) -> Error {
+    Error::new(
+        ErrorReason::NotFound,
+        format!(
+            "No compatible plugin types found for file: {} (it has no manifest.ttl that names an \
+             LV2 plugin)",
+            bundle.display()
+        ),
+    )
+}
+
+/// Installed bundles whose manifest could mention a URI.
+pub fn mentioning(uri: &str) -> Vec<PathBuf> {
+    let mut bundles = installed();
+    bundles.retain(|bundle| mentions(bundle, uri, b""));
+    bundles
+}
+
+fn find_uri(world: &'static World, uri: &str) -> Result<(Plugin, u32), Error> {
+    for bundle in mentioning(uri) {
+        world.load_bundle(&bundle);
+    }
+    let plugins = world.plugins();
+    let wanted = plugins.iter().position(|plugin| plugin.uri() == uri);
+    let Some(wanted) = wanted else {
+        return Err(Error::new(
+            ErrorReason::NotFound,
+            format!(
+                "no plugin with the URI {uri} is installed in {}",
+                std::env::var("LV2_PATH").unwrap_or_else(|_| DEFAULT_FOLDERS.into())
+            ),
+        ));
+    };
+    let bundle = plugins[wanted].bundle();
+    let before = plugins[..wanted].iter();
+    let index = before.filter(|plugin| plugin.bundle() == bundle).count();
+    Ok((plugins[wanted], super::super::count(index)))
+}
+
+/// Chooses by URI, by position, then by name.
+fn select(plugins: &[Plugin], selector: &str, bundle: &Path) -> Result<(Plugin, u32), Error> {
+    let position = if selector.is_empty() {
+        Some(0)
+    } else if is_uri(selector) {
+        plugins.iter().position(|plugin| plugin.uri() == selector)
+    } else if let Ok(index) = selector.parse::<usize>() {
+        if index >= plugins.len() {
+            return Err(Error::out_of_range("plugin", index, plugins.len()));
+        }
+        Some(index)
+    } else {
+        let by_name =
+            |fits: &dyn Fn(&str) -> bool| plugins.iter().position(|plugin| fits(&plugin.name()));
+        by_name(&|name| name == selector)
+            .or_else(|| by_name(&|name| name.eq_ignore_ascii_case(selector)))
+    };
+    match position {
+        Some(at) => Ok((plugins[at], super::super::count(at))),
+        None => {
+            let names: Vec<String> = plugins.iter().take(40).map(Plugin::name).collect();
+            Err(Error::new(
+                ErrorReason::NotFound,
+                format!(
+                    "{} has no plugin \"{selector}\"; it has: {}",
+                    bundle.display(),
+                    names.join(", ")
+                ),
+            ))
+        }
+    }
+}
+
+/// Loads the manifests of other bundles that hold presets of this plugin. Cheap: all but those
+/// few are only searched as bytes.
+pub fn load_preset_bundles(world: &World, uri: &str, own: Option<&Path>) {
+    for bundle in installed() {
+        if Some(bundle.as_path()) != own && mentions(&bundle, uri, b"presets#") {
+            world.load_bundle(&bundle);
+        }
+    }
+}
+
+/// Loads the specification that describes the standard's own parameters, where it is installed.
+pub fn load_parameter_specification(world: &World) {
+    let specification = |bundle: &PathBuf| bundle.ends_with("parameters.lv2");
+    for bundle in installed().iter().filter(|bundle| specification(bundle)) {
+        world.load_bundle(bundle);
+        world.load_specifications();
+    }
+}
+
+/// Whether a manifest could mention a URI (whole or with a prefix for its front) and, beside it,
+/// `other`. May err on the side of yes.
+fn mentions(bundle: &Path, uri: &str, other: &[u8]) -> bool {
+    let manifest = bundle.join("manifest.ttl");
+    let small = std::fs::metadata(&manifest).is_ok_and(|data| data.len() <= MAX_MANIFEST);
+    let Some(text) = small.then(|| std::fs::read(manifest).ok()).flatten() else {
+        return false;
+    };
+    let contains = |needle: &[u8]| {
+        needle.is_empty() || text.windows(needle.len()).any(|window| window == needle)
+    };
+    let end = uri.trim_end_matches(['/', '#']);
+    let tail = end.rfind(['/', '#', ':']).map_or(end, |at| &end[at + 1..]);
+    contains(other) && contains(tail.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bundle(manifest: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("manifest.ttl"), manifest).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_manifest_is_searched_for_whole_and_prefixed_uris() {
+        let uri = "http://example.org/plugins/mda/EPiano";
+        for (manifest, expected) in [
+            (
+                "<http://example.org/plugins/mda/EPiano> a lv2:Plugin .",
+                true,
+            ),
+            (
+                "@prefix m: <http://example.org/plugins/mda/> . m:EPiano a x .",
+                true,
+            ),
+            (
+                "<http://example.org/plugins/mda/DX10> a lv2:Plugin .",
+                false,
+            ),
+        ] {
+            let folder = bundle(manifest);
+            assert_eq!(mentions(folder.path(), uri, b""), expected, "{manifest}");
+            assert!(!mentions(folder.path(), uri, b"presets#"));
+        }
+    }
+
+    #[test]
+    fn refusals_say_what_is_missing() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = check(&folder.path().join("nowhere.lv2")).unwrap_err();
+        assert!(missing.message.starts_with("Plugin file does not exist: /"));
+        let empty = check(folder.path()).unwrap_err();
+        assert!(
+            empty
+                .message
+                .starts_with("No compatible plugin types found")
+        );
+        assert_eq!(
+            check(Path::new("")).unwrap_err().message,
+            "plugin_path is empty"
+        );
+    }
+
+    #[test]
+    fn uris_are_told_from_paths() {
+        assert!(is_uri("http://example.org/x") && is_uri("urn:zam:x"));
+        assert!(!is_uri("/usr/lib/lv2/x.lv2") && !is_uri("x.lv2"));
+    }
+}

@@ -1,0 +1,216 @@
+//! What the host offers a plugin: the features, with the memory they point to.
+
+use std::ffi::{CStr, c_void};
+use std::ptr::from_ref;
+use std::sync::{Arc, OnceLock};
+
+use lv2_sys::{
+    LV2_Feature, LV2_Log_Log, LV2_Options_Context_LV2_OPTIONS_INSTANCE, LV2_Options_Option,
+    LV2_URID_Map, LV2_URID_Unmap, LV2_Worker_Schedule,
+};
+
+use super::log;
+use super::urids::{Known, Urids};
+use super::work::Work;
+use crate::formats::Notices;
+
+/// Features without data. We never process in place, do nothing that would break real time and
+/// load the default state, so all of them are true.
+const PLAIN: [&CStr; 6] = [
+    c"http://lv2plug.in/ns/ext/buf-size#boundedBlockLength",
+    c"http://lv2plug.in/ns/lv2core#isLive",
+    c"http://lv2plug.in/ns/lv2core#hardRTCapable",
+    c"http://lv2plug.in/ns/lv2core#inPlaceBroken",
+    c"http://lv2plug.in/ns/ext/state#loadDefaultState",
+    c"http://lv2plug.in/ns/ext/state#threadSafeRestore",
+];
+
+const MAP: &CStr = c"http://lv2plug.in/ns/ext/urid#map";
+const UNMAP: &CStr = c"http://lv2plug.in/ns/ext/urid#unmap";
+const OPTIONS: &CStr = c"http://lv2plug.in/ns/ext/options#options";
+const LOG: &CStr = c"http://lv2plug.in/ns/ext/log#log";
+const SCHEDULE: &CStr = c"http://lv2plug.in/ns/ext/worker#schedule";
+
+/// Features that lilv itself adds where states are saved and restored.
+const OF_STATES: [&str; 3] = [
+    "http://lv2plug.in/ns/ext/state#makePath",
+    "http://lv2plug.in/ns/ext/state#mapPath",
+    "http://lv2plug.in/ns/ext/state#freePath",
+];
+
+/// The host's side of one plugin. Lives as long as the process, as the plugin may.
+pub struct Host {
+    /// URIs and their numbers.
+    pub urids: Urids,
+    /// The numbers the host itself uses.
+    pub known: Known,
+    /// What the plugin did.
+    pub notices: Arc<Notices>,
+    /// Its work off the audio thread.
+    pub work: Work,
+    features: OnceLock<Features>,
+}
+
+/// Filled once the host has its place in memory.
+struct Features {
+    parts: Box<Parts>,
+    list: Box<[LV2_Feature]>,
+    pointers: Box<[*const LV2_Feature]>,
+}
+
+// SAFETY: never changed once they are there; what they point to is the host and `parts`, both
+// safe to use from any thread.
+unsafe impl Send for Features {}
+// SAFETY: as above.
+unsafe impl Sync for Features {}
+
+/// What the features point to.
+struct Parts {
+    map: LV2_URID_Map,
+    unmap: LV2_URID_Unmap,
+    log: LV2_Log_Log,
+    schedule: LV2_Worker_Schedule,
+    options: [LV2_Options_Option; 6],
+    min_block: i32,
+    max_block: i32,
+    sequence: i32,
+    rate: f32,
+}
+
+impl Host {
+    /// Makes the features for blocks of up to `max_block` frames.
+    pub fn new(rate: f64, max_block: u32, sequence: usize, notices: Arc<Notices>) -> &'static Self {
+        let urids = Urids::default();
+        let known = Known::new(&urids);
+        let host: &'static Self = Box::leak(Box::new(Self {
+            urids,
+            known,
+            notices,
+            work: Work::new(),
+            features: OnceLock::new(),
+        }));
+        let mut parts = Box::new(Parts {
+            map: host.urids.map_feature(),
+            unmap: host.urids.unmap_feature(),
+            log: log::feature(host),
+            schedule: host.work.feature(),
+            options: [option(0, 0, 0, std::ptr::null()); 6],
+            min_block: 0,
+            max_block: i32::try_from(max_block).unwrap_or(i32::MAX),
+            sequence: i32::try_from(sequence).unwrap_or(i32::MAX),
+            rate: super::parameters::narrow(rate),
+        });
+        parts.options = options(&parts, &known);
+        let data = |part: *const c_void| part.cast_mut();
+        let mut list = vec![
+            feature(MAP, data(from_ref(&parts.map).cast())),
+            feature(UNMAP, data(from_ref(&parts.unmap).cast())),
+            feature(OPTIONS, data(parts.options.as_ptr().cast())),
+            feature(LOG, data(from_ref(&parts.log).cast())),
+            feature(SCHEDULE, data(from_ref(&parts.schedule).cast())),
+        ];
+        list.extend(PLAIN.map(|uri| feature(uri, std::ptr::null_mut())));
+        let list = list.into_boxed_slice();
+        let mut pointers: Vec<*const LV2_Feature> = list.iter().map(from_ref).collect();
+        pointers.push(std::ptr::null());
+        host.features.get_or_init(|| Features {
+            parts,
+            list,
+            pointers: pointers.into(),
+        });
+        host
+    }
+
+    /// The null-terminated list for instantiation and states.
+    pub fn features(&self) -> *const *const LV2_Feature {
+        const NONE: &[*const LV2_Feature] = &[std::ptr::null()];
+        let list = self.features.get().map(|features| &*features.pointers);
+        list.unwrap_or(NONE).as_ptr()
+    }
+
+    /// The URID map for lilv.
+    pub fn map(&self) -> *mut LV2_URID_Map {
+        let features = self.features.get();
+        features.map_or(std::ptr::null_mut(), |features| {
+            from_ref(&features.parts.map).cast_mut()
+        })
+    }
+
+    /// The way back, for lilv.
+    pub fn unmap(&self) -> *mut LV2_URID_Unmap {
+        let features = self.features.get();
+        features.map_or(std::ptr::null_mut(), |features| {
+            from_ref(&features.parts.unmap).cast_mut()
+        })
+    }
+
+    /// Whether a plugin that requires this feature can be loaded.
+    pub fn offers(&self, uri: &str) -> bool {
+        // SAFETY: our own C strings.
+        let is = |feature: &LV2_Feature| unsafe { CStr::from_ptr(feature.URI) }.to_str() == Ok(uri);
+        self.features
+            .get()
+            .is_some_and(|features| features.list.iter().any(is))
+            || OF_STATES.contains(&uri)
+    }
+}
+
+fn feature(uri: &'static CStr, data: *mut c_void) -> LV2_Feature {
+    LV2_Feature {
+        URI: uri.as_ptr(),
+        data,
+    }
+}
+
+fn options(parts: &Parts, known: &Known) -> [LV2_Options_Option; 6] {
+    let int = |key, value: &i32| option(key, 4, known.atom_int, from_ref(value).cast());
+    [
+        int(known.min_block_length, &parts.min_block),
+        int(known.max_block_length, &parts.max_block),
+        int(known.nominal_block_length, &parts.max_block),
+        int(known.sequence_size, &parts.sequence),
+        option(
+            known.sample_rate,
+            4,
+            known.atom_float,
+            from_ref(&parts.rate).cast(),
+        ),
+        option(0, 0, 0, std::ptr::null()),
+    ]
+}
+
+fn option(key: u32, size: u32, kind: u32, value: *const c_void) -> LV2_Options_Option {
+    LV2_Options_Option {
+        context: LV2_Options_Context_LV2_OPTIONS_INSTANCE,
+        subject: 0,
+        key,
+        size,
+        type_: kind,
+        value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_features_plugins_require_are_there() {
+        let host = Host::new(44_100.0, 256, 8192, Arc::new(Notices::new()));
+        for name in [
+            "ext/urid#map",
+            "ext/options#options",
+            "ext/worker#schedule",
+            "ext/buf-size#boundedBlockLength",
+            "lv2core#isLive",
+            "ext/state#loadDefaultState",
+            "ext/state#makePath",
+        ] {
+            assert!(
+                host.offers(&format!("http://lv2plug.in/ns/{name}")),
+                "{name}"
+            );
+        }
+        assert!(!host.offers("http://lv2plug.in/ns/ext/buf-size#fixedBlockLength"));
+    }
+}

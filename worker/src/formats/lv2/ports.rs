@@ -1,0 +1,404 @@
+//! A plugin's ports, sorted by what the host does with them.
+
+use std::collections::BTreeMap;
+
+use plugpen_proto::v1::Bus;
+
+use super::world::{Plugin, Port, World};
+use crate::formats::count;
+
+const MIDI_EVENT: &str = "http://lv2plug.in/ns/ext/midi#MidiEvent";
+const POSITION: &str = "http://lv2plug.in/ns/ext/time#Position";
+const PATCH_MESSAGE: &str = "http://lv2plug.in/ns/ext/patch#Message";
+const CONTROL: &str = "http://lv2plug.in/ns/lv2core#control";
+const LATENCY: &str = "http://lv2plug.in/ns/lv2core#latency";
+const REPORTS_LATENCY: &str = "http://lv2plug.in/ns/lv2core#reportsLatency";
+const FREE_WHEELING: &str = "http://lv2plug.in/ns/lv2core#freeWheeling";
+/// Spelt as plugins in the wild spell it.
+const IS_SIDE_CHAIN: &str = "http://lv2plug.in/ns/lv2core#isSideChain";
+
+/// Largest atom buffer a port can ask for. The most met is 108,544 bytes.
+const MAX_MINIMUM_SIZE: usize = 16 * 1024 * 1024;
+
+/// What a port carries, and which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    AudioIn,
+    AudioOut,
+    CvIn,
+    CvOut,
+    ControlIn,
+    ControlOut,
+    AtomIn,
+    AtomOut,
+    /// The old event extension: connected to an empty buffer.
+    Event,
+    /// Of a class nobody knows: connected to nothing, which it must allow for.
+    Other,
+}
+
+/// One port.
+#[derive(Debug, Clone)]
+pub struct PortInfo {
+    /// Its index.
+    pub index: u32,
+    /// What it carries.
+    pub kind: Kind,
+    /// Unique name.
+    pub symbol: String,
+    /// `lv2:designation`.
+    pub designations: Vec<String>,
+    /// `lv2:portProperty`.
+    pub properties: Vec<String>,
+    /// For atom ports: which messages it wants.
+    pub supports: Vec<String>,
+    /// For atom ports: bytes it asks for.
+    pub minimum_size: usize,
+    group: Option<String>,
+}
+
+/// One bus: a name and the indices of its ports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BusInfo {
+    pub name: String,
+    pub ports: Vec<u32>,
+}
+
+/// All ports and how they form buses.
+#[derive(Debug, Clone)]
+pub struct Ports {
+    /// All, by index.
+    pub list: Vec<PortInfo>,
+    /// Input buses; the first is the main one.
+    pub inputs: Vec<BusInfo>,
+    /// Output buses; the first is the main one.
+    pub outputs: Vec<BusInfo>,
+    /// Channels of the second input bus that the client wants to feed, 0 if none.
+    pub sidechain: usize,
+}
+
+impl Ports {
+    /// Reads all ports. `sidechain` is the client's wish for sidechain channels.
+    pub fn read(plugin: Plugin, sidechain: u32) -> Self {
+        let world = plugin.world();
+        let list: Vec<PortInfo> = plugin
+            .ports()
+            .iter()
+            .zip(0..)
+            .map(|(port, index)| read(world, port, index))
+            .collect();
+        let main = |predicate| plugin.values(predicate).first().map(|node| node.text());
+        let groups = read_groups(plugin, &list);
+        let mut inputs = buses(&list, Kind::AudioIn, main(&world.terms.main_input), &groups);
+        let outputs = buses(
+            &list,
+            Kind::AudioOut,
+            main(&world.terms.main_output),
+            &groups,
+        );
+        if sidechain > 0 && inputs.len() == 1 {
+            split_side_chain(&list, &mut inputs);
+        }
+        let sidechain = match inputs.get(1) {
+            Some(bus) if sidechain > 0 => bus.ports.len(),
+            _ => 0,
+        };
+        Self {
+            list,
+            inputs,
+            outputs,
+            sidechain,
+        }
+    }
+
+    /// Ports of a kind.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &PortInfo> {
+        self.list.iter().filter(move |port| port.kind == kind)
+    }
+
+    /// The input port that MIDI goes to.
+    pub fn midi_in(&self) -> Option<&PortInfo> {
+        self.preferred(Kind::AtomIn, MIDI_EVENT)
+    }
+
+    /// Whether any output carries MIDI.
+    pub fn has_midi_out(&self) -> bool {
+        self.of(Kind::AtomOut)
+            .any(|port| port.does_support(MIDI_EVENT))
+    }
+
+    /// The input port that the transport goes to.
+    pub fn position_in(&self) -> Option<&PortInfo> {
+        self.preferred(Kind::AtomIn, POSITION)
+    }
+
+    /// The input port that `patch:Set` goes to.
+    pub fn patch_in(&self) -> Option<&PortInfo> {
+        self.preferred(Kind::AtomIn, PATCH_MESSAGE).or_else(|| {
+            self.of(Kind::AtomIn)
+                .find(|port| port.has_designation(CONTROL))
+        })
+    }
+
+    /// The output port that reports the latency.
+    pub fn latency(&self) -> Option<&PortInfo> {
+        self.of(Kind::ControlOut)
+            .find(|port| port.has_designation(LATENCY) || port.has_property(REPORTS_LATENCY))
+    }
+
+    /// The input port that says whether this is offline work.
+    pub fn free_wheeling(&self) -> Option<&PortInfo> {
+        self.of(Kind::ControlIn)
+            .find(|port| port.is_free_wheeling())
+    }
+
+    /// Indices of the input ports that a block feeds: main, then sidechain.
+    pub fn fed_inputs(&self) -> Vec<u32> {
+        let sidechain = if self.sidechain > 0 { 2 } else { 1 };
+        let fed = self.inputs.iter().take(sidechain);
+        fed.flat_map(|bus| bus.ports.iter().copied()).collect()
+    }
+
+    /// Indices of the output ports, bus by bus.
+    pub fn read_outputs(&self) -> Vec<u32> {
+        self.outputs
+            .iter()
+            .flat_map(|bus| bus.ports.iter().copied())
+            .collect()
+    }
+
+    /// Buses as clients see them.
+    pub fn as_buses(&self) -> (Vec<Bus>, Vec<Bus>) {
+        let described = |buses: &[BusInfo]| {
+            let described = buses.iter().enumerate().map(|(at, bus)| Bus {
+                name: bus.name.clone(),
+                channels: count(bus.ports.len()),
+                is_main: at == 0,
+                is_enabled: true,
+            });
+            described.collect()
+        };
+        (described(&self.inputs), described(&self.outputs))
+    }
+
+    /// The one that supports a message, if possible the one designated for control.
+    fn preferred(&self, kind: Kind, message: &str) -> Option<&PortInfo> {
+        let fitting = || self.of(kind).filter(|port| port.does_support(message));
+        fitting()
+            .find(|port| port.has_designation(CONTROL))
+            .or_else(|| fitting().next())
+    }
+}
+
+impl PortInfo {
+    /// Whether it has a designation.
+    pub fn has_designation(&self, uri: &str) -> bool {
+        self.designations
+            .iter()
+            .any(|designation| designation == uri)
+    }
+
+    /// Whether it has a property.
+    pub fn has_property(&self, uri: &str) -> bool {
+        self.properties.iter().any(|property| property == uri)
+    }
+
+    /// Whether it says whether this is offline work.
+    pub fn is_free_wheeling(&self) -> bool {
+        self.has_designation(FREE_WHEELING)
+    }
+
+    fn is_side_chain(&self) -> bool {
+        self.has_property(IS_SIDE_CHAIN) || self.has_designation(IS_SIDE_CHAIN)
+    }
+
+    fn does_support(&self, message: &str) -> bool {
+        self.supports.iter().any(|supported| supported == message)
+    }
+}
+
+fn read(world: &World, port: &Port, index: u32) -> PortInfo {
+    let terms = &world.terms;
+    let texts = |predicate| {
+        port.values(predicate)
+            .iter()
+            .map(|node| node.text())
+            .collect()
+    };
+    let output = port.is_a(&terms.output);
+    let kind = match output {
+        false if port.is_a(&terms.control) => Kind::ControlIn,
+        true if port.is_a(&terms.control) => Kind::ControlOut,
+        false if port.is_a(&terms.audio) => Kind::AudioIn,
+        true if port.is_a(&terms.audio) => Kind::AudioOut,
+        false if port.is_a(&terms.atom) => Kind::AtomIn,
+        true if port.is_a(&terms.atom) => Kind::AtomOut,
+        false if port.is_a(&terms.cv) => Kind::CvIn,
+        true if port.is_a(&terms.cv) => Kind::CvOut,
+        _ if port.is_a(&terms.event) => Kind::Event,
+        _ => Kind::Other,
+    };
+    let is_atom = matches!(kind, Kind::AtomIn | Kind::AtomOut);
+    let minimum_size = if is_atom {
+        port.value(&terms.minimum_size).and_then(|node| node.size())
+    } else {
+        None
+    };
+    PortInfo {
+        index,
+        kind,
+        symbol: port.symbol(),
+        designations: texts(&terms.designation),
+        properties: texts(&terms.property),
+        supports: if is_atom {
+            texts(&terms.supports)
+        } else {
+            Vec::new()
+        },
+        minimum_size: minimum_size.unwrap_or(0).min(MAX_MINIMUM_SIZE),
+        group: match kind {
+            Kind::AudioIn | Kind::AudioOut => port.value(&terms.group).map(|node| node.text()),
+            _ => None,
+        },
+    }
+}
+
+/// What is said of a group of ports.
+#[derive(Debug, Clone, Default)]
+struct Group {
+    name: String,
+    is_side_chain: bool,
+}
+
+/// The groups that audio ports are in, by URI.
+fn read_groups(plugin: Plugin, list: &[PortInfo]) -> BTreeMap<String, Group> {
+    let world = plugin.world();
+    let mut groups = BTreeMap::new();
+    if list.iter().all(|port| port.group.is_none()) {
+        return groups;
+    }
+    for port in plugin.ports() {
+        for group in port.values(&world.terms.group) {
+            let name = world
+                .object(&group, &world.terms.name)
+                .or_else(|| world.object(&group, &world.terms.rdfs_label));
+            let described = Group {
+                name: name.map(|name| name.text()).unwrap_or_default(),
+                is_side_chain: world.object(&group, &world.terms.side_chain_of).is_some(),
+            };
+            groups.insert(group.text(), described);
+        }
+    }
+    groups
+}
+
+/// One bus a group, in the order of their URIs as minihost has them, ports without a group
+/// first. What the plugin calls main goes in front of all, what it calls a sidechain behind.
+fn buses(
+    list: &[PortInfo],
+    kind: Kind,
+    main: Option<String>,
+    groups: &BTreeMap<String, Group>,
+) -> Vec<BusInfo> {
+    let mut members: BTreeMap<Option<&str>, Vec<u32>> = BTreeMap::new();
+    for port in list.iter().filter(|port| port.kind == kind) {
+        let group = port.group.as_deref();
+        members.entry(group).or_default().push(port.index);
+    }
+    let described = |group: &Option<&str>| group.and_then(|group| groups.get(group));
+    let mut order: Vec<_> = members.into_iter().collect();
+    order.sort_by_key(|(group, _)| {
+        let is_main = main.is_some() && *group == main.as_deref();
+        let is_side_chain = described(group).is_some_and(|group| group.is_side_chain);
+        (!is_main, is_side_chain)
+    });
+    let named = order.into_iter().map(|(group, ports)| BusInfo {
+        name: described(&group).map_or_else(String::new, |group| group.name.clone()),
+        ports,
+    });
+    named.collect()
+}
+
+/// Moves ports marked as a sidechain from the only bus to one of their own. Without the wish
+/// they stay, as minihost has it.
+fn split_side_chain(list: &[PortInfo], inputs: &mut Vec<BusInfo>) {
+    let marked = |index: &u32| {
+        list.iter()
+            .any(|port| port.index == *index && port.is_side_chain())
+    };
+    let (aside, main): (Vec<u32>, Vec<u32>) = inputs[0].ports.iter().partition(|at| marked(at));
+    if !aside.is_empty() && !main.is_empty() {
+        inputs[0].ports = main;
+        inputs.push(BusInfo {
+            name: "Sidechain".into(),
+            ports: aside,
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(index: u32, group: Option<&str>, properties: &[&str]) -> PortInfo {
+        PortInfo {
+            index,
+            kind: Kind::AudioIn,
+            symbol: format!("in{index}"),
+            designations: Vec::new(),
+            properties: properties.iter().map(|p| (*p).into()).collect(),
+            supports: Vec::new(),
+            minimum_size: 0,
+            group: group.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn groups_become_buses_in_order_of_their_uris() {
+        let list = [
+            port(0, Some("u:s"), &[]),
+            port(1, Some("u:s"), &[]),
+            port(2, Some("u:a"), &[]),
+        ];
+        let env = Group {
+            name: "Env".into(),
+            is_side_chain: false,
+        };
+        let mut groups = BTreeMap::from([("u:a".to_owned(), env)]);
+        let found = buses(&list, Kind::AudioIn, None, &groups);
+        assert_eq!(
+            found[0],
+            BusInfo {
+                name: "Env".into(),
+                ports: vec![2]
+            }
+        );
+        assert_eq!(found[1].ports, [0, 1]);
+        let found = buses(&list, Kind::AudioIn, Some("u:s".into()), &groups);
+        assert_eq!(found[0].ports, [0, 1]);
+        groups
+            .entry("u:a".to_owned())
+            .and_modify(|group| group.is_side_chain = true);
+        let found = buses(&list, Kind::AudioIn, None, &groups);
+        assert_eq!(
+            (&found[0].ports[..], &found[1].ports[..]),
+            (&[0, 1][..], &[2][..])
+        );
+    }
+
+    #[test]
+    fn a_marked_port_becomes_the_sidechain() {
+        let list = [port(0, None, &[]), port(1, None, &[IS_SIDE_CHAIN])];
+        let mut found = buses(&list, Kind::AudioIn, None, &BTreeMap::new());
+        split_side_chain(&list, &mut found);
+        assert_eq!(
+            (&found[0].ports[..], &found[1].ports[..]),
+            (&[0][..], &[1][..])
+        );
+        // All marked: there would be no main bus left.
+        let list = [port(0, None, &[IS_SIDE_CHAIN])];
+        let mut found = buses(&list, Kind::AudioIn, None, &BTreeMap::new());
+        split_side_chain(&list, &mut found);
+        assert_eq!(found.len(), 1);
+    }
+}

@@ -1,0 +1,199 @@
+//! What a plugin did by itself, noted by whichever thread saw it and told by the main thread.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::thread::Thread;
+
+/// Lines kept until the main thread has sent them.
+const MAX_LINES: usize = 256;
+/// Longest line taken from a plugin, in bytes.
+const MAX_LINE: usize = 4096;
+
+const LATENCY: u32 = 1;
+const PROGRAM: u32 = 2;
+const STATE: u32 = 4;
+
+/// One bit a parameter: values coalesce by themselves.
+type Bits = OnceLock<Box<[AtomicU64]>>;
+
+/// Bounded, coalescing notes. Marking is wait-free but for [`Notices::log`].
+#[derive(Debug)]
+pub struct Notices {
+    main: Thread,
+    pending: AtomicBool,
+    by_plugin: Bits,
+    by_host: Bits,
+    flags: AtomicU32,
+    lines: Mutex<VecDeque<String>>,
+    lost: AtomicU64,
+}
+
+/// What has been noted since the last [`Notices::take`].
+#[derive(Debug, Default, PartialEq)]
+pub struct Noted {
+    /// Parameters that changed, by index, and whether the host did it.
+    pub parameters: Vec<(u32, bool)>,
+    /// The latency changed.
+    pub latency: bool,
+    /// Another program is current.
+    pub program: bool,
+    /// The state changed otherwise.
+    pub state: bool,
+    /// Lines of the plugin's log.
+    pub lines: Vec<String>,
+    /// Lines and events that had to go.
+    pub lost: u64,
+}
+
+impl Notices {
+    /// Notes for the calling thread, which is the main thread.
+    pub fn new() -> Self {
+        Self {
+            main: std::thread::current(),
+            pending: AtomicBool::new(false),
+            by_plugin: OnceLock::new(),
+            by_host: OnceLock::new(),
+            flags: AtomicU32::new(0),
+            lines: Mutex::default(),
+            lost: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes room for a plugin's parameters; once, before any is marked.
+    pub fn expect_parameters(&self, count: usize) {
+        let words = || (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        self.by_plugin.get_or_init(words);
+        self.by_host.get_or_init(words);
+    }
+
+    /// A parameter has a new value.
+    pub fn parameter(&self, index: usize, by_host: bool) {
+        let bits = if by_host {
+            &self.by_host
+        } else {
+            &self.by_plugin
+        };
+        if let Some(word) = bits.get().and_then(|words| words.get(index / 64)) {
+            word.fetch_or(1 << (index % 64), Ordering::Relaxed);
+            self.wake();
+        }
+    }
+
+    /// The latency changed.
+    pub fn latency(&self) {
+        self.flag(LATENCY);
+    }
+
+    /// Another program is current.
+    pub fn program(&self) {
+        self.flag(PROGRAM);
+    }
+
+    /// The state changed otherwise than by parameters.
+    pub fn state(&self) {
+        self.flag(STATE);
+    }
+
+    /// Keeps a line of the plugin's log, cut to 4 KiB. Takes a short lock: a plugin that logs
+    /// while it processes has given up real time already.
+    pub fn log(&self, line: &str) {
+        let mut end = line.len().min(MAX_LINE);
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        let mut lines = self.lines.lock().unwrap_or_else(|e| e.into_inner());
+        if lines.len() < MAX_LINES {
+            lines.push_back(line[..end].to_owned());
+        } else {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        drop(lines);
+        self.wake();
+    }
+
+    /// Events of blocks had to go.
+    pub fn lost(&self, count: u32) {
+        self.lost.fetch_add(u64::from(count), Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Whether there is something to take.
+    pub fn pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire)
+    }
+
+    /// Takes everything noted so far.
+    pub fn take(&self) -> Noted {
+        // SYNC: pairs with the release in `wake`: what was noted before the flag was set is seen;
+        // what is noted after it is cleared sets it again.
+        if !self.pending.swap(false, Ordering::AcqRel) {
+            return Noted::default();
+        }
+        let mut parameters = Vec::new();
+        for (bits, by_host) in [(&self.by_host, true), (&self.by_plugin, false)] {
+            for (word, at) in bits.get().iter().flat_map(|words| words.iter()).zip(0u32..) {
+                let mut set = word.swap(0, Ordering::Relaxed);
+                while set != 0 {
+                    parameters.push((at * 64 + set.trailing_zeros(), by_host));
+                    set &= set - 1;
+                }
+            }
+        }
+        let flags = self.flags.swap(0, Ordering::Relaxed);
+        let mut lines = self.lines.lock().unwrap_or_else(|e| e.into_inner());
+        Noted {
+            parameters,
+            latency: flags & LATENCY != 0,
+            program: flags & PROGRAM != 0,
+            state: flags & STATE != 0,
+            lines: lines.drain(..).collect(),
+            lost: self.lost.swap(0, Ordering::Relaxed),
+        }
+    }
+
+    fn flag(&self, flag: u32) {
+        self.flags.fetch_or(flag, Ordering::Relaxed);
+        self.wake();
+    }
+
+    /// Costs a system call only when the main thread sleeps, and only once until it looks.
+    fn wake(&self) {
+        if !self.pending.swap(true, Ordering::AcqRel) {
+            self.main.unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_coalesce_and_are_taken_once() {
+        let notices = Notices::new();
+        notices.expect_parameters(130);
+        assert_eq!(notices.take(), Noted::default());
+        for _ in 0..3 {
+            notices.parameter(129, false);
+            notices.parameter(0, true);
+            notices.latency();
+        }
+        notices.parameter(500, false);
+        let noted = notices.take();
+        assert_eq!(noted.parameters, [(0, true), (129, false)]);
+        assert!(noted.latency && !noted.program);
+        assert_eq!(notices.take(), Noted::default());
+    }
+
+    #[test]
+    fn lines_are_bounded_and_the_rest_is_counted() {
+        let notices = Notices::new();
+        for _ in 0..MAX_LINES + 5 {
+            notices.log(&"ä".repeat(MAX_LINE));
+        }
+        let noted = notices.take();
+        assert_eq!((noted.lines.len(), noted.lost), (MAX_LINES, 5));
+        assert_eq!(noted.lines[0].len(), MAX_LINE);
+    }
+}

@@ -1,0 +1,162 @@
+//! The null plugin's audio half.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use plugpen_proto::event::EventBody;
+
+use super::parameters::{DELAY, GAIN, INVERT, MAX_DELAY, PARAMETERS, SIDECHAIN};
+use super::{Shared, Variant};
+use crate::formats::{Block, Planes, Processor, Samples};
+
+/// Gain and delay, each output fed by the input of its number (the last input feeds the rest).
+pub struct NullProcessor {
+    shared: Arc<Shared>,
+    variant: Variant,
+    double: bool,
+    /// A line per output, `f64` so that both sample types pass unharmed.
+    lines: Vec<Vec<f64>>,
+    head: usize,
+    values: [f64; PARAMETERS.len()],
+}
+
+impl NullProcessor {
+    pub fn new(shared: Arc<Shared>, variant: &Variant) -> Self {
+        let latency = usize::try_from(variant.latency).unwrap_or(0);
+        let outputs = usize::try_from(variant.outputs).unwrap_or(0);
+        Self {
+            shared,
+            variant: variant.clone(),
+            double: false,
+            lines: vec![vec![0.0; latency + MAX_DELAY + 1]; outputs],
+            head: 0,
+            values: [0.0; PARAMETERS.len()],
+        }
+    }
+
+    /// Computes in 64 bits from now on, or not.
+    pub fn set_double(&mut self, double: bool) {
+        self.double = double;
+    }
+
+    fn frame<T: Sample>(&mut self, planes: &Planes<T>, frame: usize) {
+        let inputs = usize::try_from(self.variant.inputs).unwrap_or(0);
+        let latency = usize::try_from(self.variant.latency).unwrap_or(0);
+        let sidechain = match planes.input(inputs) {
+            // SAFETY: an input of this block, and `frame` is below its frames.
+            Some(from) => unsafe { from.add(frame).read() }.wide() * self.values[SIDECHAIN],
+            None => 0.0,
+        };
+        let sign = if self.values[INVERT] > 0.5 { -1.0 } else { 1.0 };
+        for (output, line) in self.lines.iter_mut().enumerate() {
+            let input = match inputs {
+                0 => None,
+                _ => planes.input(output.min(inputs - 1)),
+            };
+            line[self.head] = match input {
+                // SAFETY: as above.
+                Some(from) => unsafe { from.add(frame).read() }.wide() + sidechain,
+                None => sidechain,
+            };
+            let back = latency + whole(self.values[DELAY]);
+            let late = line[(self.head + line.len() - back) % line.len()];
+            if let Some(to) = planes.output(output) {
+                // SAFETY: an output of this block, and `frame` is below its frames.
+                unsafe {
+                    to.add(frame)
+                        .write(T::narrow(late * self.values[GAIN] * sign))
+                };
+            }
+        }
+        if let Some(line) = self.lines.first() {
+            self.head = (self.head + 1) % line.len();
+        }
+    }
+}
+
+impl Processor for NullProcessor {
+    fn process(&mut self, block: &mut Block<'_>) {
+        for (at, value) in self.values.iter_mut().enumerate() {
+            *value = self.shared.values.get(at);
+        }
+        let events = block.events;
+        let mut events = events.iter().peekable();
+        for frame in 0..block.frames {
+            while let Some(event) = events
+                .next_if(|event| usize::try_from(event.offset).is_ok_and(|offset| offset <= frame))
+            {
+                match event.body {
+                    EventBody::Midi(data) => block.push_midi(event.offset, data),
+                    EventBody::Parameter { index, value } => {
+                        let index = usize::try_from(index).unwrap_or(usize::MAX);
+                        if let Some(parameter) = PARAMETERS.get(index) {
+                            self.values[index] = parameter.plain(value);
+                            self.shared.values.set(index, self.values[index]);
+                            self.shared.notices.parameter(index, true);
+                        }
+                    }
+                }
+            }
+            match block.samples {
+                Samples::Single(planes) => self.frame(planes, frame),
+                Samples::Double(planes) => self.frame(planes, frame),
+            }
+        }
+    }
+
+    fn reset(&mut self) {
+        for line in &mut self.lines {
+            line.fill(0.0);
+        }
+    }
+
+    fn is_double(&self) -> bool {
+        self.double
+    }
+
+    fn latency_samples(&self) -> u32 {
+        self.shared.latency.load(Ordering::Relaxed)
+    }
+
+    fn as_any(&mut self) -> &mut dyn std::any::Any {
+        self
+    }
+}
+
+fn whole(value: f64) -> usize {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a snapped delay: whole and within 0 to MAX_DELAY"
+    )]
+    let whole = value as usize;
+    whole.min(MAX_DELAY)
+}
+
+trait Sample: Copy {
+    fn wide(self) -> f64;
+    fn narrow(value: f64) -> Self;
+}
+
+impl Sample for f32 {
+    fn wide(self) -> f64 {
+        f64::from(self)
+    }
+    fn narrow(value: f64) -> Self {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "rounding to the nearest f32 is meant"
+        )]
+        let narrowed = value as f32;
+        narrowed
+    }
+}
+
+impl Sample for f64 {
+    fn wide(self) -> f64 {
+        self
+    }
+    fn narrow(value: f64) -> Self {
+        value
+    }
+}

@@ -1,0 +1,186 @@
+//! What a worker is started with: program, role, jail, arguments and environment.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+/// What a worker is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Hosts one plugin.
+    Plugin,
+    /// Reads metadata.
+    Probe,
+}
+
+impl Role {
+    /// Its word on the worker's command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Plugin => "plugin",
+            Self::Probe => "probe",
+        }
+    }
+}
+
+/// How strictly a worker is jailed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sandbox {
+    /// A missing essential layer means that nothing is loaded.
+    Required,
+    /// Whatever this system offers.
+    #[default]
+    BestEffort,
+    /// No jail.
+    Off,
+}
+
+impl Sandbox {
+    /// Its word on command lines and in configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Required => "required",
+            Self::BestEffort => "best-effort",
+            Self::Off => "off",
+        }
+    }
+}
+
+impl std::str::FromStr for Sandbox {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Required, Self::BestEffort, Self::Off]
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .ok_or_else(|| {
+                format!("unknown sandbox level {text:?}; use required, best-effort or off")
+            })
+    }
+}
+
+/// How to start a worker.
+#[derive(Debug, Clone)]
+pub struct Launch {
+    /// The worker program, absolute.
+    pub program: PathBuf,
+    /// What the worker is for.
+    pub role: Role,
+    /// How strictly it is jailed.
+    pub sandbox: Sandbox,
+    /// Made when the worker starts (mode 0700), removed with all it holds when it has ended.
+    pub private_dir: PathBuf,
+    /// What the worker may read besides the system's libraries.
+    pub read_only: Vec<PathBuf>,
+    /// `LV2_PATH` of the worker, where it has one.
+    pub lv2_path: Option<OsString>,
+}
+
+impl Launch {
+    /// Program name and arguments. Fails on a NUL byte in a path.
+    pub(crate) fn arguments(&self) -> Result<Vec<CString>, std::ffi::NulError> {
+        let mut words: Vec<&OsStr> = vec![
+            self.program.as_os_str(),
+            OsStr::new("--role"),
+            OsStr::new(self.role.as_str()),
+            OsStr::new("--private-dir"),
+            self.private_dir.as_os_str(),
+            OsStr::new("--sandbox"),
+            OsStr::new(self.sandbox.as_str()),
+        ];
+        for path in &self.read_only {
+            words.push(OsStr::new("--read-only"));
+            words.push(path.as_os_str());
+        }
+        words
+            .into_iter()
+            .map(|word| CString::new(word.as_bytes()))
+            .collect()
+    }
+
+    /// The whole environment: nothing of the daemon's leaks into a worker but `LV2_PATH`.
+    pub(crate) fn environment(&self) -> Result<Vec<CString>, std::ffi::NulError> {
+        const HOMES: [&str; 7] = [
+            "HOME",
+            "TMPDIR",
+            "XDG_CONFIG_HOME",
+            "XDG_DATA_HOME",
+            "XDG_CACHE_HOME",
+            "XDG_STATE_HOME",
+            "XDG_RUNTIME_DIR",
+        ];
+        let dir: &Path = &self.private_dir;
+        let mut lines: Vec<OsString> = HOMES
+            .iter()
+            .map(|name| assignment(name, dir.as_os_str()))
+            .collect();
+        lines.push("PATH=/usr/bin:/bin".into());
+        lines.push("LANG=C.UTF-8".into());
+        lines.push("QT_QPA_PLATFORM=offscreen".into());
+        if let Some(path) = &self.lv2_path {
+            lines.push(assignment("LV2_PATH", path));
+        }
+        lines
+            .into_iter()
+            .map(|line| CString::new(line.into_vec()))
+            .collect()
+    }
+}
+
+fn assignment(name: &str, value: &OsStr) -> OsString {
+    let mut line = OsString::from(name);
+    line.push("=");
+    line.push(value);
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launch() -> Launch {
+        Launch {
+            program: "/bin/worker".into(),
+            role: Role::Plugin,
+            sandbox: Sandbox::Required,
+            private_dir: "/run/w1".into(),
+            read_only: vec!["/a b".into(), "/c".into()],
+            lv2_path: Some("/x:/y".into()),
+        }
+    }
+
+    fn strings(words: Vec<CString>) -> Vec<String> {
+        words.iter().map(|w| w.to_string_lossy().into()).collect()
+    }
+
+    #[test]
+    fn the_command_line_is_the_documented_one() {
+        assert_eq!(
+            strings(launch().arguments().unwrap()).join("|"),
+            "/bin/worker|--role|plugin|--private-dir|/run/w1|--sandbox|required|--read-only|/a b|--read-only|/c"
+        );
+    }
+
+    #[test]
+    fn the_environment_is_clean() {
+        let lines = strings(launch().environment().unwrap());
+        assert!(lines.contains(&"HOME=/run/w1".to_owned()));
+        assert!(lines.contains(&"LV2_PATH=/x:/y".to_owned()));
+        assert_eq!(lines.len(), 11);
+    }
+
+    #[test]
+    fn a_nul_byte_is_refused() {
+        let mut launch = launch();
+        launch.read_only.push(OsStr::from_bytes(b"/a\0b").into());
+        assert!(launch.arguments().is_err());
+    }
+
+    #[test]
+    fn sandbox_levels_read_back() {
+        for level in [Sandbox::Required, Sandbox::BestEffort, Sandbox::Off] {
+            assert_eq!(level.as_str().parse(), Ok(level));
+        }
+        assert!("none".parse::<Sandbox>().is_err());
+    }
+}

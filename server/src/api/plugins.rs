@@ -1,0 +1,143 @@
+//! `PluginService`.
+
+use std::sync::Arc;
+
+use plugpen_proto::Error;
+use plugpen_proto::v1::plugin_service_server::PluginService;
+use plugpen_proto::v1::*;
+use tonic::{Request, Response, Status};
+
+use super::{Api, page};
+use crate::plugins::Plugin;
+use crate::session::Session;
+
+#[tonic::async_trait]
+impl PluginService for Api {
+    async fn open_plugin(
+        &self,
+        request: Request<OpenPluginRequest>,
+    ) -> Result<Response<OpenPluginResponse>, Status> {
+        self.0.takes_work()?;
+        let session = self.session(&request)?;
+        let request = request.into_inner();
+        let options = request
+            .options
+            .ok_or_else(|| Error::invalid("options are missing"))?;
+        let opened = match request.request_id.as_str() {
+            "" => self.open(&session, options).await,
+            id => self.open_once(&session, options, id).await,
+        };
+        Ok(Response::new(opened?))
+    }
+
+    async fn close_plugin(
+        &self,
+        request: Request<ClosePluginRequest>,
+    ) -> Result<Response<ClosePluginResponse>, Status> {
+        let session = self.session(&request)?;
+        if let Some(plugin) = session.remove(&request.get_ref().handle)? {
+            plugin.close(&self.0).await;
+        }
+        Ok(Response::new(ClosePluginResponse {}))
+    }
+
+    async fn get_plugin(
+        &self,
+        request: Request<GetPluginRequest>,
+    ) -> Result<Response<GetPluginResponse>, Status> {
+        let plugin = self.plugin(&request, &request.get_ref().handle)?;
+        Ok(Response::new(GetPluginResponse {
+            plugin: Some(plugin.describe_with_usage()),
+        }))
+    }
+
+    async fn list_plugins(
+        &self,
+        request: Request<ListPluginsRequest>,
+    ) -> Result<Response<ListPluginsResponse>, Status> {
+        let session = self.session(&request)?;
+        let request = request.into_inner();
+        let mut all = match request.all_sessions {
+            true => self
+                .0
+                .sessions
+                .all()
+                .iter()
+                .flat_map(|s| s.plugins())
+                .collect(),
+            false => session.plugins(),
+        };
+        all.sort_by_key(|plugin| plugin.number);
+        let (page, next_page_token) = page(all, request.page_size, &request.page_token)?;
+        let plugins = page.iter().map(|p| p.describe_with_usage()).collect();
+        Ok(Response::new(ListPluginsResponse {
+            plugins,
+            next_page_token,
+        }))
+    }
+
+    async fn restart_plugin(
+        &self,
+        request: Request<RestartPluginRequest>,
+    ) -> Result<Response<RestartPluginResponse>, Status> {
+        self.0.takes_work()?;
+        let plugin = self.plugin(&request, &request.get_ref().handle)?;
+        let rate = request.get_ref().sample_rate;
+        let (opened, audio) = plugin.restart(&self.0, rate).await?;
+        Ok(Response::new(RestartPluginResponse {
+            plugin: Some(opened),
+            audio,
+        }))
+    }
+
+    async fn attach_audio(
+        &self,
+        request: Request<AttachAudioRequest>,
+    ) -> Result<Response<AttachAudioResponse>, Status> {
+        let plugin = self.plugin(&request, &request.get_ref().handle)?;
+        let audio = plugin.attach_audio(&self.0).await?;
+        Ok(Response::new(AttachAudioResponse { audio: Some(audio) }))
+    }
+}
+
+impl Api {
+    async fn open(
+        &self,
+        session: &Arc<Session>,
+        options: OpenOptions,
+    ) -> Result<OpenPluginResponse, Error> {
+        let (plugin, audio) = Plugin::open(&self.0, session, options).await?;
+        Ok(OpenPluginResponse {
+            plugin: Some(plugin.describe()),
+            audio,
+        })
+    }
+
+    /// Opens, or finds what an earlier request of the same id opened, with fresh rings.
+    async fn open_once(
+        &self,
+        session: &Arc<Session>,
+        options: OpenOptions,
+        request_id: &str,
+    ) -> Result<OpenPluginResponse, Error> {
+        let has_audio = options.audio_path() != AudioPath::None;
+        let meeting = session.opening(request_id);
+        let mut fresh = None;
+        let opening = async {
+            let (plugin, audio) = Plugin::open(&self.0, session, options).await?;
+            fresh = Some(audio);
+            Ok::<_, Error>(plugin.handle.clone())
+        };
+        let handle = meeting.get_or_try_init(|| opening).await?;
+        let plugin = session.plugin(handle)?;
+        let audio = match fresh {
+            Some(audio) => audio,
+            None if has_audio => Some(plugin.attach_audio(&self.0).await?),
+            None => None,
+        };
+        Ok(OpenPluginResponse {
+            plugin: Some(plugin.describe()),
+            audio,
+        })
+    }
+}

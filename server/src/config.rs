@@ -1,0 +1,417 @@
+//! What the daemon can be told: flags over a TOML file over defaults.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use plugpen_proto::limits::MAX_STATE;
+use plugpen_warden::Sandbox;
+use serde::Deserialize;
+
+use crate::runtime_dir;
+
+/// The command line of `plugpend`.
+#[derive(Debug, Clone, Default, Parser)]
+#[command(
+    name = "plugpend",
+    version,
+    about = "Hosts audio plugins, each in a sandboxed process"
+)]
+pub struct Flags {
+    /// Where to listen, "unix:PATH"; repeatable [default: plugpend.sock in the runtime directory]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Vec<String>,
+    /// Sockets, token and the workers' directories go here [default: $XDG_RUNTIME_DIR/plugpen, else /tmp/plugpen-UID]
+    #[arg(long, value_name = "DIR")]
+    pub runtime_dir: Option<PathBuf>,
+    /// The worker program [default: plugpen-worker beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub worker: Option<PathBuf>,
+    /// A TOML file with any of these settings, limits and deadlines
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Form of the log on standard error
+    #[arg(long, value_enum)]
+    pub log_format: Option<LogFormat>,
+    /// Least level that is logged: error, warn, info, debug or trace, or a tracing filter
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+    /// How strictly workers are jailed: required, best-effort or off
+    #[arg(long, value_name = "LEVEL")]
+    pub sandbox: Option<Sandbox>,
+    /// Serve one client process: end when it does (with --lifeline-fd)
+    #[arg(long, requires = "lifeline_fd")]
+    pub private: bool,
+    /// Descriptor of a socket: "ready" is written to it, its end of file ends the daemon
+    #[arg(long, value_name = "N", requires = "private")]
+    pub lifeline_fd: Option<i32>,
+    /// Let every process of this user in, without the token
+    #[arg(long)]
+    pub no_token: bool,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The TOML file. Every key may be left out.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    listen: Vec<String>,
+    runtime_dir: Option<PathBuf>,
+    worker: Option<PathBuf>,
+    log_format: Option<LogFormat>,
+    log_level: Option<String>,
+    sandbox: Option<String>,
+    no_token: bool,
+    grace_seconds: Option<u32>,
+    limits: Limits,
+    deadlines: Deadlines,
+}
+
+/// Bounds on what clients may use.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Live plugin workers of all sessions.
+    pub workers: usize,
+    /// Plugins of one session, dead ones included.
+    pub plugins_per_session: usize,
+    /// Sessions.
+    pub sessions: usize,
+    /// Streams of events of one session.
+    pub watchers_per_session: usize,
+    /// Probe workers that run at the same time; further ones wait.
+    pub probes: usize,
+    /// Calls that may wait for one worker.
+    pub calls_per_plugin: usize,
+    /// Largest state, in bytes.
+    pub state_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workers: 256,
+            plugins_per_session: 128,
+            sessions: 64,
+            watchers_per_session: 8,
+            probes: 4,
+            calls_per_plugin: 64,
+            state_bytes: MAX_STATE,
+        }
+    }
+}
+
+/// How long a worker may take, in seconds, before it counts as hung and is killed.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Deadlines {
+    /// Loading a plugin.
+    pub load_seconds: f64,
+    /// State, programs, reset: what stops the audio for a while.
+    pub state_seconds: f64,
+    /// Everything else.
+    pub control_seconds: f64,
+    /// Reading the metadata of one batch of bundles.
+    pub probe_seconds: f64,
+    /// A killed worker may take this long to be gone.
+    pub close_seconds: f64,
+    /// A submitted block may wait this long without any progress.
+    pub block_seconds: f64,
+    /// Running calls may take this long when the daemon is told to end.
+    pub drain_seconds: f64,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            load_seconds: 30.0,
+            state_seconds: 10.0,
+            control_seconds: 5.0,
+            probe_seconds: 60.0,
+            close_seconds: 2.0,
+            block_seconds: 10.0,
+            drain_seconds: 5.0,
+        }
+    }
+}
+
+/// What kind of call a deadline is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Loads a plugin.
+    Load,
+    /// Stops the audio for a while.
+    State,
+    /// Everything else.
+    Control,
+    /// Reads metadata.
+    Probe,
+}
+
+impl Deadlines {
+    /// The deadline of calls of that kind.
+    pub fn of(&self, class: Class) -> Duration {
+        Duration::from_secs_f64(match class {
+            Class::Load => self.load_seconds,
+            Class::State => self.state_seconds,
+            Class::Control => self.control_seconds,
+            Class::Probe => self.probe_seconds,
+        })
+    }
+
+    fn named(&self) -> [(&'static str, f64); 7] {
+        [
+            ("load_seconds", self.load_seconds),
+            ("state_seconds", self.state_seconds),
+            ("control_seconds", self.control_seconds),
+            ("probe_seconds", self.probe_seconds),
+            ("close_seconds", self.close_seconds),
+            ("block_seconds", self.block_seconds),
+            ("drain_seconds", self.drain_seconds),
+        ]
+    }
+}
+
+/// Everything the daemon was told, complete and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Paths of the Unix sockets to listen on; never empty.
+    pub listen: Vec<PathBuf>,
+    /// Sockets, token and the workers' directories.
+    pub runtime_dir: PathBuf,
+    /// The worker program.
+    pub worker: PathBuf,
+    /// Form of the log.
+    pub log_format: LogFormat,
+    /// A tracing filter.
+    pub log_level: String,
+    /// How strictly workers are jailed.
+    pub sandbox: Sandbox,
+    /// Whether calls need the token.
+    pub token: bool,
+    /// The lifeline of a private daemon.
+    pub lifeline_fd: Option<i32>,
+    /// How long a session outlives its last connection.
+    pub grace: Duration,
+    /// `LV2_PATH`, for the workers and for scanning.
+    pub lv2_path: Option<OsString>,
+    /// Where the scan cache goes.
+    pub cache_dir: PathBuf,
+    /// Bounds on what clients may use.
+    pub limits: Limits,
+    /// How long workers may take.
+    pub deadlines: Deadlines,
+}
+
+/// What is wrong with the configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not what it should be.
+    #[error("the configuration {path} is wrong: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what was expected.
+        message: String,
+    },
+    /// A value makes no sense.
+    #[error("{0}")]
+    Value(String),
+    /// The worker program is not there.
+    #[error(
+        "there is no worker program {0}; install plugpen-worker beside plugpend or name it with --worker"
+    )]
+    NoWorker(PathBuf),
+}
+
+const DEFAULT_GRACE_SECONDS: u32 = 30;
+
+impl Config {
+    /// Puts flags, file, environment and defaults together. Reads files.
+    ///
+    /// # Errors
+    /// See [`ConfigError`].
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        let file = match &flags.config {
+            Some(path) => read(path)?,
+            None => File::default(),
+        };
+        let runtime_dir = flags.runtime_dir.clone().or(file.runtime_dir);
+        let runtime_dir = runtime_dir.unwrap_or_else(runtime_dir::default);
+        let runtime_dir =
+            std::path::absolute(&runtime_dir).map_err(|source| ConfigError::Read {
+                path: runtime_dir,
+                source,
+            })?;
+        let addresses = if flags.listen.is_empty() {
+            &file.listen
+        } else {
+            &flags.listen
+        };
+        let mut listen = addresses
+            .iter()
+            .map(|address| unix_path(address))
+            .collect::<Result<Vec<_>, _>>()?;
+        if listen.is_empty() {
+            listen.push(runtime_dir.join("plugpend.sock"));
+        }
+        let sandbox = match (flags.sandbox, file.sandbox) {
+            (Some(level), _) => level,
+            (None, Some(text)) => text.parse().map_err(ConfigError::Value)?,
+            (None, None) => Sandbox::default(),
+        };
+        check(&file.limits, &file.deadlines)?;
+        Ok(Self {
+            listen,
+            worker: worker_program(flags.worker.clone().or(file.worker))?,
+            log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
+            log_level: flags
+                .log_level
+                .clone()
+                .or(file.log_level)
+                .unwrap_or_else(|| "info".into()),
+            sandbox,
+            token: !(flags.no_token || file.no_token),
+            lifeline_fd: flags.lifeline_fd.filter(|_| flags.private),
+            grace: Duration::from_secs(file.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS).into()),
+            lv2_path: std::env::var_os("LV2_PATH"),
+            cache_dir: cache_dir(&runtime_dir),
+            runtime_dir,
+            limits: file.limits,
+            deadlines: file.deadlines,
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<File, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        path: path.into(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Parse {
+        path: path.into(),
+        message: error.to_string(),
+    })
+}
+
+fn unix_path(address: &str) -> Result<PathBuf, ConfigError> {
+    match address.strip_prefix("unix:") {
+        Some(path) if Path::new(path).is_absolute() => Ok(path.into()),
+        _ => Err(ConfigError::Value(format!(
+            "cannot listen on {address:?}; expected unix:/absolute/path"
+        ))),
+    }
+}
+
+fn worker_program(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
+    let beside = || std::env::current_exe().ok()?.parent().map(Path::to_owned);
+    let path = named.unwrap_or_else(|| beside().unwrap_or_default().join("plugpen-worker"));
+    match path.canonicalize() {
+        Ok(path) if path.is_file() => Ok(path),
+        _ => Err(ConfigError::NoWorker(path)),
+    }
+}
+
+fn cache_dir(runtime_dir: &Path) -> PathBuf {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_CACHE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+        .map_or_else(|| runtime_dir.to_owned(), |base| base.join("plugpen"))
+}
+
+/// The longest a configured time may be: a day. Above it a typing error is likelier.
+const LONGEST_SECONDS: f64 = 86_400.0;
+
+fn check(limits: &Limits, deadlines: &Deadlines) -> Result<(), ConfigError> {
+    for (name, seconds) in deadlines.named() {
+        if !(seconds > 0.0 && seconds <= LONGEST_SECONDS) {
+            return Err(ConfigError::Value(format!(
+                "deadlines.{name} is {seconds}; expected above 0 and at most {LONGEST_SECONDS}"
+            )));
+        }
+    }
+    if limits.state_bytes > MAX_STATE {
+        return Err(ConfigError::Value(format!(
+            "limits.state_bytes is {}; the largest possible is {MAX_STATE}",
+            limits.state_bytes
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, arguments: &[&str]) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("plugpen.toml");
+        std::fs::write(&file, toml).unwrap();
+        let file = file.to_str().unwrap();
+        let given = ["plugpend", "--worker", "/bin/sh", "--config", file];
+        let flags = Flags::try_parse_from(given.iter().chain(arguments)).unwrap();
+        Config::load(&flags)
+    }
+
+    #[test]
+    fn flags_win_over_the_file_and_the_file_over_defaults() {
+        let toml = "sandbox = \"off\"\nlisten = [\"unix:/a\"]\n[limits]\nworkers = 3\n";
+        let config = load(toml, &["--listen", "unix:/b"]).unwrap();
+        assert_eq!(config.listen, [PathBuf::from("/b")]);
+        assert_eq!(config.sandbox, Sandbox::Off);
+        assert_eq!((config.limits.workers, config.limits.probes), (3, 4));
+        let config = load("", &["--runtime-dir", "/r"]).unwrap();
+        assert_eq!(config.listen, [PathBuf::from("/r/plugpend.sock")]);
+        assert!(config.token);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (toml, word) in [
+            ("workres = 3", "workres"),
+            ("sandbox = \"some\"", "best-effort"),
+            ("listen = [\"tcp:1\"]", "unix:/absolute"),
+            ("listen = [\"unix:x\"]", "unix:/absolute"),
+            ("[deadlines]\nload_seconds = -1", "load_seconds"),
+            ("[deadlines]\nblock_seconds = nan", "block_seconds"),
+            ("[limits]\nstate_bytes = 1000000000", "state_bytes"),
+        ] {
+            let message = load(toml, &[]).unwrap_err().to_string();
+            assert!(message.contains(word), "{message}");
+        }
+        let flags = Flags::parse_from(["plugpend", "--worker", "/nowhere"]);
+        let message = Config::load(&flags).unwrap_err().to_string();
+        assert!(message.contains("/nowhere"), "{message}");
+    }
+
+    #[test]
+    fn a_lifeline_belongs_to_a_private_daemon() {
+        assert!(Flags::try_parse_from(["plugpend", "--private"]).is_err());
+        assert!(Flags::try_parse_from(["plugpend", "--lifeline-fd", "5"]).is_err());
+        let config = load("", &["--private", "--lifeline-fd", "5"]).unwrap();
+        assert_eq!(config.lifeline_fd, Some(5));
+    }
+}

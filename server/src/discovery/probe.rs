@@ -1,0 +1,178 @@
+//! Probe workers: one reads as many bundles as it survives.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use plugpen_proto::Error;
+use plugpen_proto::limits::MAX_TEXT;
+use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailure};
+use plugpen_proto::worker::{Hello, Probe, Probed};
+use plugpen_warden::Role;
+
+use super::{candidates, target};
+use crate::config::Class;
+use crate::daemon::Daemon;
+use crate::launcher::Errand;
+use crate::worker_client::{Terms, Told, Worker};
+
+/// A probe worker, started when it is first needed and again after it died.
+pub struct Prober<'a> {
+    daemon: &'a Daemon,
+    read_only: Vec<PathBuf>,
+    name: String,
+    worker: Option<Arc<Worker>>,
+}
+
+impl<'a> Prober<'a> {
+    /// For what lies in these folders. `name` is what its death is told with.
+    pub fn new(daemon: &'a Daemon, read_only: Vec<PathBuf>, name: String) -> Self {
+        Self {
+            daemon,
+            read_only,
+            name,
+            worker: None,
+        }
+    }
+
+    /// Starts a worker now, if none lives.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn start(&mut self) -> Result<Option<Hello>, Error> {
+        if self
+            .worker
+            .as_ref()
+            .is_some_and(|worker| worker.has_ended().is_none())
+        {
+            return Ok(None);
+        }
+        // Its place is given back before the next one is waited for.
+        self.worker = None;
+        let errand = Errand {
+            role: Role::Probe,
+            read_only: self.read_only.clone(),
+            name: self.name.clone(),
+            generation: 1,
+        };
+        let (worker, hello) = self.daemon.launcher.launch(errand, log).await?;
+        self.worker = Some(worker);
+        Ok(Some(hello))
+    }
+
+    /// Has metadata read.
+    ///
+    /// # Errors
+    /// The worker's own, or its death.
+    pub async fn probe(&mut self, probe: Probe) -> Result<Probed, Error> {
+        self.start().await?;
+        let Some(worker) = &self.worker else {
+            return Err(Error::bug("no probe worker"));
+        };
+        let terms = Terms {
+            after_block: 0,
+            deadline: self.daemon.config.deadlines.of(Class::Probe),
+        };
+        let mut probed = worker.call(probe, terms, Vec::new()).await?;
+        probed.plugins.retain(is_sane);
+        Ok(probed)
+    }
+}
+
+fn log(told: Told) {
+    match told {
+        Told::Output(_, text) => tracing::debug!(target: "probe_output", "{text}"),
+        Told::Died(death) => tracing::warn!("a probe: {}", death.summary),
+        Told::Event(_) => {}
+    }
+}
+
+/// Whether a description can be passed on as it is.
+fn is_sane(plugin: &PluginDescription) -> bool {
+    let texts = [
+        &plugin.name,
+        &plugin.vendor,
+        &plugin.version,
+        &plugin.unique_id,
+        &plugin.path,
+        &plugin.identifier,
+    ];
+    texts.iter().all(|text| text.len() <= MAX_TEXT)
+}
+
+/// Words for these paths, as the worker takes them.
+pub fn texts(paths: &[PathBuf]) -> Vec<String> {
+    let text = |path: &PathBuf| path.to_string_lossy().into_owned();
+    paths.iter().map(text).collect()
+}
+
+/// All plugins of one file or bundle, or the plugin of an LV2 URI.
+///
+/// # Errors
+/// It is not there, is no plugin, cannot be read, or the probe died on it.
+pub async fn probe(daemon: &Daemon, name: &str) -> Result<Vec<PluginDescription>, Error> {
+    let target = target::resolve(daemon, name).await?;
+    let mut prober = Prober::new(daemon, target.read_only(), name.to_owned());
+    let request = Probe {
+        paths: texts(std::slice::from_ref(&target.bundle)),
+        search: false,
+        format: target.format.into(),
+        identifier: target.identifier,
+    };
+    let probed = prober.probe(request).await?;
+    match (
+        probed.plugins.is_empty(),
+        probed.failures.into_iter().next(),
+    ) {
+        (true, Some(failure)) => Err(refusal(&failure)),
+        (true, None) => Err(Error::new(
+            ErrorReason::PluginRefused,
+            format!("{name} holds no plugin that can be used"),
+        )),
+        (false, _) => Ok(probed.plugins),
+    }
+}
+
+fn refusal(failure: &ScanFailure) -> Error {
+    let reason = match failure.reason() {
+        ErrorReason::Unsupported => ErrorReason::Unsupported,
+        ErrorReason::NotFound => ErrorReason::NotFound,
+        _ => ErrorReason::PluginRefused,
+    };
+    Error::new(reason, failure.message.clone())
+}
+
+/// The bundle of an LV2 URI, looked for in the standard folders.
+///
+/// # Errors
+/// No bundle has it.
+pub async fn find_uri(daemon: &Daemon, uri: &str) -> Result<PathBuf, Error> {
+    let folders =
+        candidates::standard_folders(PluginFormat::Lv2, daemon.config.lv2_path.as_deref());
+    let searched = texts(&folders);
+    let not_found = || {
+        Error::new(
+            ErrorReason::NotFound,
+            format!(
+                "No LV2 plugin has the URI {uri}; searched {}",
+                searched.join(", ")
+            ),
+        )
+    };
+    let mut prober = Prober::new(daemon, folders, uri.to_owned());
+    let request = Probe {
+        paths: searched.clone(),
+        search: true,
+        format: PluginFormat::Lv2.into(),
+        identifier: uri.to_owned(),
+    };
+    let probed = match prober.probe(request).await {
+        Err(error) if error.reason == ErrorReason::NotFound => return Err(not_found()),
+        probed => probed?,
+    };
+    let found = probed.plugins.into_iter().find(|p| p.identifier == uri);
+    let bundle = found.map(|plugin| PathBuf::from(plugin.path).canonicalize());
+    match bundle {
+        Some(Ok(bundle)) => Ok(bundle),
+        _ => Err(not_found()),
+    }
+}

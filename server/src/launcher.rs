@@ -1,0 +1,142 @@
+//! Starts workers: program, jail, private directory, hello.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use plugpen_proto::worker::Hello;
+use plugpen_proto::{Error, VERSION, v1::ErrorReason};
+use plugpen_warden::{KillCause, Launch, Role, Sandbox};
+use tokio::sync::Semaphore;
+
+use crate::config::{Class, Config};
+use crate::worker_client::{Birth, LiveWorkers, Told, Worker};
+
+/// How all workers of this daemon are started.
+pub struct Launcher {
+    program: PathBuf,
+    sandbox: Sandbox,
+    lv2_path: Option<OsString>,
+    private_dirs: PathBuf,
+    hello_deadline: Duration,
+    max_pending: usize,
+    max_workers: usize,
+    next: AtomicU64,
+    workers: Arc<Semaphore>,
+    probes: Arc<Semaphore>,
+    live: LiveWorkers,
+}
+
+/// What a worker is started for.
+pub struct Errand {
+    /// Hosting or probing.
+    pub role: Role,
+    /// What it may read.
+    pub read_only: Vec<PathBuf>,
+    /// What it is called in a death's summary.
+    pub name: String,
+    /// Which worker of its plugin it is.
+    pub generation: u64,
+}
+
+impl Launcher {
+    /// For workers whose private directories go below `private_dirs`.
+    pub fn new(config: &Config, private_dirs: PathBuf) -> Self {
+        Self {
+            program: config.worker.clone(),
+            sandbox: config.sandbox,
+            lv2_path: config.lv2_path.clone(),
+            private_dirs,
+            hello_deadline: config.deadlines.of(Class::Control),
+            max_pending: config.limits.calls_per_plugin,
+            max_workers: config.limits.workers,
+            next: AtomicU64::new(1),
+            workers: Arc::new(Semaphore::new(config.limits.workers)),
+            probes: Arc::new(Semaphore::new(config.limits.probes.max(1))),
+            live: LiveWorkers::default(),
+        }
+    }
+
+    /// All workers that live.
+    pub fn live(&self) -> Vec<Arc<Worker>> {
+        self.live.get()
+    }
+
+    /// Starts a worker and waits for its hello. A probe waits for its turn; a plugin does not.
+    ///
+    /// # Errors
+    /// Too many workers; a worker that cannot be started, dies before its hello, is silent or of
+    /// another version.
+    pub async fn launch(
+        &self,
+        errand: Errand,
+        tell: impl FnMut(Told) + Send + 'static,
+    ) -> Result<(Arc<Worker>, Hello), Error> {
+        let permit = match errand.role {
+            Role::Probe => self.probes.clone().acquire_owned().await.ok(),
+            Role::Plugin => self.workers.clone().try_acquire_owned().ok(),
+        };
+        let permit = permit.ok_or_else(|| {
+            Error::new(
+                ErrorReason::LimitReached,
+                format!(
+                    "all {} workers are in use (limit \"workers\"); close plugins that are not needed",
+                    self.max_workers
+                ),
+            )
+        })?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let launch = Launch {
+            program: self.program.clone(),
+            role: errand.role,
+            sandbox: self.sandbox,
+            private_dir: self.private_dirs.join(format!("w{number}")),
+            read_only: errand.read_only,
+            lv2_path: self.lv2_path.clone(),
+        };
+        let birth = Birth {
+            name: errand.name,
+            generation: errand.generation,
+            max_pending: self.max_pending,
+            permit,
+        };
+        let spawned = tokio::task::spawn_blocking(move || Worker::spawn(launch, birth, tell)).await;
+        let (worker, greeting) = match spawned {
+            Ok(Ok(spawned)) => spawned,
+            Ok(Err(error)) => return Err(Error::bug(error.to_string())),
+            Err(error) => return Err(Error::bug(format!("starting a worker: {error}"))),
+        };
+        self.live.add(&worker);
+        let hello = self.greet(&worker, greeting).await?;
+        Ok((worker, hello))
+    }
+
+    async fn greet(
+        &self,
+        worker: &Worker,
+        greeting: tokio::sync::oneshot::Receiver<Hello>,
+    ) -> Result<Hello, Error> {
+        let hello = match tokio::time::timeout(self.hello_deadline, greeting).await {
+            Ok(Ok(hello)) => hello,
+            Ok(Err(_)) => return Err(worker.ended_error().await),
+            Err(_) => {
+                worker.kill(KillCause::Hang);
+                return Err(worker.ended_error().await);
+            }
+        };
+        if hello.version != VERSION {
+            worker.kill(KillCause::Closed);
+            return Err(Error::new(
+                ErrorReason::VersionMismatch,
+                format!(
+                    "the worker {} is version {:?}, the daemon is {VERSION}; install both from one build",
+                    self.program.display(),
+                    hello.version
+                ),
+            ));
+        }
+        Ok(hello)
+    }
+}

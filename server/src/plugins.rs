@@ -1,0 +1,294 @@
+//! An open plugin: its worker, what is known of it, and its restarts.
+
+mod open;
+
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use plugpen_proto::Error;
+use plugpen_proto::v1::watch_events_response::Event;
+use plugpen_proto::v1::{
+    AudioRings, Closed, Death, ErrorReason, LogLine, LogSource, OpenOptions, OpenedPlugin,
+    PluginState, Restarted,
+};
+use plugpen_proto::worker;
+
+use crate::config::Class;
+use crate::daemon::Daemon;
+use crate::discovery::Target;
+use crate::lock::lock;
+use crate::proc_stat;
+use crate::rings;
+use crate::session::Session;
+use crate::worker_client::{Terms, Told, Worker};
+
+/// One plugin of one session.
+pub struct Plugin {
+    /// Its handle.
+    pub handle: String,
+    /// Rises by one a plugin.
+    pub number: u64,
+    session: Arc<Session>,
+    opened_at: Instant,
+    target: Target,
+    /// Restarting, attaching and closing, one at a time.
+    lifecycle: tokio::sync::Mutex<()>,
+    now: Mutex<Now>,
+}
+
+/// What changes.
+struct Now {
+    options: OpenOptions,
+    state: PluginState,
+    opened: OpenedPlugin,
+    worker: Option<Arc<Worker>>,
+    /// The shape of its rings, without a ticket; `None` without audio.
+    audio: Option<AudioRings>,
+}
+
+impl Plugin {
+    /// The worker to call.
+    ///
+    /// # Errors
+    /// It is being restarted, or was closed. A dead worker is returned: its calls say why.
+    pub fn worker(&self) -> Result<Arc<Worker>, Error> {
+        let now = lock(&self.now);
+        match (&now.worker, now.state) {
+            (_, PluginState::Closed) => Err(closed(&self.handle)),
+            (Some(worker), _) => Ok(worker.clone()),
+            (None, _) => match now.opened.death.clone() {
+                Some(death) => Err(Error::dead(death)),
+                None => Err(Error::new(
+                    ErrorReason::WrongState,
+                    format!("{} is being restarted; wait for RestartPlugin", self.handle),
+                )),
+            },
+        }
+    }
+
+    /// What OpenPlugin said, as it stands now.
+    pub fn describe(&self) -> OpenedPlugin {
+        let now = lock(&self.now);
+        let mut opened = now.opened.clone();
+        opened.set_state(now.state);
+        drop(now);
+        opened.age_seconds = self.opened_at.elapsed().as_secs_f64();
+        opened
+    }
+
+    /// The same, and what its worker uses. Reads files of /proc.
+    pub fn describe_with_usage(&self) -> OpenedPlugin {
+        let mut opened = self.describe();
+        if opened.state() == PluginState::Ready {
+            (opened.memory_bytes, opened.cpu_seconds) = proc_stat::usage(opened.worker_pid);
+        }
+        opened
+    }
+
+    /// The generation of its worker.
+    pub fn generation(&self) -> u64 {
+        lock(&self.now).opened.generation
+    }
+
+    /// Puts a mark into the event streams behind everything this plugin did so far.
+    pub fn mark_events(&self) -> u64 {
+        self.session.hub.mark(&self.handle, self.generation())
+    }
+
+    /// Fresh rings for a new holder of the client's end, with a ticket for them.
+    ///
+    /// # Errors
+    /// The plugin was opened without audio, is dead or closed.
+    pub async fn attach_audio(&self, daemon: &Daemon) -> Result<AudioRings, Error> {
+        let _turn = self.lifecycle.lock().await;
+        let worker = self.worker()?;
+        let shape = lock(&self.now).audio.clone();
+        let shape = shape.ok_or_else(|| {
+            let why = "this plugin was opened without audio; open it with AUDIO_PATH_SHARED_MEMORY";
+            Error::new(ErrorReason::WrongState, why)
+        })?;
+        let terms = Terms {
+            after_block: 0,
+            deadline: daemon.config.deadlines.of(Class::State),
+        };
+        let regions = rings::attach(&worker, &shape, terms).await?;
+        daemon.ticket(shape, &regions)
+    }
+
+    /// Ends its worker.
+    pub async fn close(&self, daemon: &Daemon) {
+        let _turn = self.lifecycle.lock().await;
+        let worker = {
+            let mut now = lock(&self.now);
+            if now.state == PluginState::Closed {
+                return;
+            }
+            now.state = PluginState::Closed;
+            now.worker.take()
+        };
+        self.publish(self.generation(), Event::Closed(Closed {}));
+        if let Some(worker) = worker {
+            worker.close(daemon.close_deadline()).await;
+        }
+        tracing::info!(handle = %self.handle, "closed");
+    }
+
+    /// Replaces its worker by a fresh one. A rate of 0 keeps the rate.
+    ///
+    /// # Errors
+    /// The plugin was closed; everything that OpenPlugin can say.
+    pub async fn restart(
+        self: &Arc<Self>,
+        daemon: &Daemon,
+        sample_rate: f64,
+    ) -> Result<(OpenedPlugin, Option<AudioRings>), Error> {
+        let _turn = self.lifecycle.lock().await;
+        let (options, generation, old) = {
+            let mut now = lock(&self.now);
+            if now.state == PluginState::Closed {
+                return Err(closed(&self.handle));
+            }
+            let mut options = now.options.clone();
+            if sample_rate != 0.0 {
+                options.sample_rate = sample_rate;
+            }
+            open::check(&options)?;
+            now.state = PluginState::Loading;
+            now.opened.generation += 1;
+            now.opened.death = None;
+            now.options = options.clone();
+            (options, now.opened.generation, now.worker.take())
+        };
+        let mut loading = Loading {
+            plugin: self,
+            done: false,
+        };
+        if let Some(old) = old {
+            old.close(daemon.close_deadline()).await;
+        }
+        let started = self.start(daemon, options, generation).await;
+        loading.done = true;
+        let audio = started.inspect_err(|error| self.not_restarted(error))?;
+        let opened = self.describe();
+        let worker_pid = opened.worker_pid;
+        self.publish(generation, Event::Restarted(Restarted { worker_pid }));
+        Ok((opened, audio))
+    }
+
+    fn not_restarted(&self, error: &Error) {
+        let mut now = lock(&self.now);
+        if now.state == PluginState::Loading {
+            now.state = PluginState::Dead;
+            let generation = now.opened.generation;
+            now.opened.death.get_or_insert_with(|| {
+                let death = error.death.as_deref().cloned();
+                death.unwrap_or_else(|| Death {
+                    summary: format!("it could not be restarted: {error}"),
+                    generation,
+                    ..Death::default()
+                })
+            });
+        }
+    }
+
+    fn publish(&self, generation: u64, event: Event) {
+        self.session.hub.publish(&self.handle, generation, event);
+    }
+
+    /// Hears what the worker of that generation does; on its watching thread.
+    fn told(&self, generation: u64, told: Told) {
+        let event = match told {
+            Told::Event(event) => self.event(event),
+            Told::Output(source, text) => {
+                log_output(&self.handle, source, &text);
+                Some(Event::LogLine(LogLine {
+                    source: source.into(),
+                    text,
+                }))
+            }
+            Told::Died(death) => {
+                tracing::error!(
+                    handle = %self.handle, generation, report_id = %death.report_id,
+                    "{}", death.summary
+                );
+                let mut now = lock(&self.now);
+                // Whoever opens or restarts it hears from that call, and has no handle before.
+                if now.state != PluginState::Ready || now.opened.generation != generation {
+                    return;
+                }
+                now.state = PluginState::Dead;
+                now.opened.death = Some(Death::clone(&death));
+                Some(Event::Died(Death::clone(&death)))
+            }
+        };
+        if let Some(event) = event {
+            self.publish(generation, event);
+        }
+    }
+
+    /// Takes over an event of the worker, if it is one that a correct worker would send.
+    fn event(&self, event: worker::Event) -> Option<Event> {
+        let mut now = lock(&self.now);
+        let count = now.opened.num_parameters;
+        let event = match event.event? {
+            worker::event::Event::ParameterChanged(e)
+                if e.index < count && (0.0..=1.0).contains(&e.value) =>
+            {
+                Event::ParameterChanged(e)
+            }
+            worker::event::Event::ParameterGesture(e) if e.index < count => {
+                Event::ParameterGesture(e)
+            }
+            worker::event::Event::ProcessorChanged(e) => {
+                if e.latency {
+                    now.opened.latency_samples = e.latency_samples;
+                }
+                Event::ProcessorChanged(e)
+            }
+            worker::event::Event::LogLine(e) if e.text.len() <= plugpen_proto::limits::MAX_TEXT => {
+                log_output(&self.handle, e.source(), &e.text);
+                Event::LogLine(e)
+            }
+            worker::event::Event::Lost(e) => Event::Lost(e),
+            event => {
+                tracing::warn!(handle = %self.handle, ?event, "an event out of range was dropped");
+                return None;
+            }
+        };
+        Some(event)
+    }
+}
+
+/// Notices that a restart was given up half way, because its client went away.
+struct Loading<'a> {
+    plugin: &'a Plugin,
+    done: bool,
+}
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            let why = "its client gave up waiting";
+            self.plugin
+                .not_restarted(&Error::new(ErrorReason::Cancelled, why));
+        }
+    }
+}
+
+fn closed(handle: &str) -> Error {
+    Error::new(
+        ErrorReason::PluginClosed,
+        format!("the plugin {handle} was closed; open it again"),
+    )
+}
+
+fn log_output(handle: &str, source: LogSource, text: &str) {
+    let source = match source {
+        LogSource::Stdout => "stdout",
+        LogSource::Stderr => "stderr",
+        LogSource::Plugin => "plugin",
+        LogSource::Worker => "worker",
+        LogSource::Unspecified => "unknown",
+    };
+    tracing::info!(target: "plugin_output", handle, source, "{text}");
+}

@@ -1,0 +1,184 @@
+//! The rings of a worker: their shape, and how the two ends get at them.
+
+use std::sync::Arc;
+
+use plugpen_proto::Error;
+use plugpen_proto::limits::{EVENT_BYTES, MAX_CHANNELS, MAX_PARAMETERS, RING_DEPTH};
+use plugpen_proto::v1::{AudioRings, ErrorReason, OpenOptions, OpenedPlugin};
+use plugpen_proto::worker::AttachRings;
+use plugpen_shm::{Regions, RingSpec};
+
+use crate::worker_client::{Terms, Worker};
+
+/// Blocks a ring holds where the client leaves it to the daemon.
+const DEFAULT_DEPTH: u32 = 8;
+/// The same for small blocks, of which more are needed to bridge a scheduling gap.
+const DEFAULT_DEPTH_SMALL: u32 = 16;
+/// What counts as small, in frames.
+const SMALL_BLOCK: u32 = 256;
+/// Bytes of a block's events where the client leaves it to the daemon.
+const DEFAULT_EVENT_BYTES: u32 = 65_536;
+
+/// The shape of rings for a plugin as it was loaded; no ticket yet. A depth chosen by the daemon
+/// gives way where the blocks are very large.
+///
+/// # Errors
+/// Wishes out of range, or rings that would be too large.
+pub fn shape(
+    options: &OpenOptions,
+    plugin: &OpenedPlugin,
+    generation: u64,
+) -> Result<AudioRings, Error> {
+    let mut shape = AudioRings {
+        depth: match options.ring_depth {
+            0 if options.max_block_size <= SMALL_BLOCK => DEFAULT_DEPTH_SMALL,
+            0 => DEFAULT_DEPTH,
+            depth => depth,
+        },
+        max_frames: options.max_block_size,
+        input_channels: plugin
+            .num_input_channels
+            .saturating_add(plugin.sidechain_channels),
+        output_channels: plugin.num_output_channels,
+        event_bytes: match options.event_bytes {
+            0 => DEFAULT_EVENT_BYTES,
+            bytes => bytes,
+        },
+        sample_bytes: if plugin.supports_double { 8 } else { 4 },
+        generation,
+        parameters: plugin.num_parameters,
+        ..AudioRings::default()
+    };
+    loop {
+        let layout = RingSpec::try_from(&shape).and_then(|spec| spec.layout());
+        match layout {
+            Ok(_) => return Ok(shape),
+            Err(_) if options.ring_depth == 0 && shape.depth > *RING_DEPTH.start() => {
+                shape.depth = (shape.depth / 2).max(*RING_DEPTH.start());
+            }
+            Err(error) => {
+                return Err(Error::invalid(format!(
+                    "no rings of this size are possible: {error}"
+                )));
+            }
+        }
+    }
+}
+
+/// Checks what a client wishes of its rings.
+///
+/// # Errors
+/// Names the wish and its range.
+pub fn check_wishes(options: &OpenOptions) -> Result<(), Error> {
+    for (name, value, range) in [
+        ("ring_depth", options.ring_depth, RING_DEPTH),
+        ("event_bytes", options.event_bytes, EVENT_BYTES),
+    ] {
+        if value != 0 && !range.contains(&value) {
+            return Err(Error::invalid(format!(
+                "{name} is {value}; it must be in [{}, {}], or 0 to leave it to the daemon",
+                range.start(),
+                range.end()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Checks what a worker says of its plugin before anything is computed from it.
+///
+/// # Errors
+/// How it breaks the protocol.
+pub fn check_loaded(plugin: &OpenedPlugin) -> Result<(), String> {
+    for (name, value, most) in [
+        ("input channels", plugin.num_input_channels, MAX_CHANNELS),
+        ("output channels", plugin.num_output_channels, MAX_CHANNELS),
+        (
+            "sidechain channels",
+            plugin.sidechain_channels,
+            MAX_CHANNELS,
+        ),
+        ("parameters", plugin.num_parameters, MAX_PARAMETERS),
+    ] {
+        if value > most {
+            return Err(format!("it claims {value} {name}; the most is {most}"));
+        }
+    }
+    Ok(())
+}
+
+/// Makes fresh regions of this shape and has the worker play through them. The worker's earlier
+/// ones, if any, are declared dead once it has the new ones.
+///
+/// # Errors
+/// The system has no memory left; the worker's own.
+pub async fn attach(
+    worker: &Worker,
+    shape: &AudioRings,
+    terms: Terms,
+) -> Result<Arc<Regions>, Error> {
+    let no_memory = |error: plugpen_shm::RegionError| {
+        Error::new(
+            ErrorReason::LimitReached,
+            format!("no shared memory for the audio: {error}"),
+        )
+    };
+    let layout = RingSpec::try_from(shape)
+        .and_then(|spec| spec.layout())
+        .map_err(|error| Error::bug(error.to_string()))?;
+    let regions = Arc::new(Regions::create(&layout).map_err(no_memory)?);
+    regions.set_generation(shape.generation);
+    let fds = regions.worker_fds().map_err(no_memory)?;
+    let request = AttachRings {
+        rings: Some(shape.clone()),
+    };
+    worker.call(request, terms, fds.into()).await?;
+    worker.set_rings(regions.clone());
+    Ok(regions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(max_block_size: u32, ring_depth: u32) -> OpenOptions {
+        OpenOptions {
+            max_block_size,
+            ring_depth,
+            ..OpenOptions::default()
+        }
+    }
+
+    fn plugin(channels: u32) -> OpenedPlugin {
+        OpenedPlugin {
+            num_input_channels: channels,
+            num_output_channels: channels,
+            ..OpenedPlugin::default()
+        }
+    }
+
+    #[test]
+    fn small_blocks_get_deep_rings_and_huge_ones_shallow() {
+        for (block, channels, depth) in [(64, 2, 16), (256, 2, 16), (512, 2, 8)] {
+            let shape = shape(&options(block, 0), &plugin(channels), 1).unwrap();
+            assert_eq!(shape.depth, depth, "{block}");
+        }
+        let shape = shape(&options(1_048_576, 0), &plugin(20), 1).unwrap();
+        assert!(shape.depth < 8);
+    }
+
+    #[test]
+    fn a_depth_that_was_asked_for_is_kept_or_refused() {
+        assert_eq!(shape(&options(512, 64), &plugin(2), 1).unwrap().depth, 64);
+        let error = shape(&options(1_048_576, 64), &plugin(64), 1).unwrap_err();
+        assert_eq!(error.reason, ErrorReason::InvalidInput);
+        assert!(check_wishes(&options(512, 3)).is_err());
+        assert!(check_wishes(&options(512, 0)).is_ok());
+    }
+
+    #[test]
+    fn a_lying_worker_is_caught() {
+        assert!(check_loaded(&plugin(MAX_CHANNELS)).is_ok());
+        assert!(check_loaded(&plugin(u32::MAX)).is_err());
+    }
+}

@@ -1,0 +1,226 @@
+//! The daemon's life: take the directory, listen, serve, drain, leave nothing.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt};
+use plugpen_proto::v1;
+use tokio::net::UnixListener;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::Server;
+use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
+
+use crate::api::Api;
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::daemon::Daemon;
+use crate::fd_door::FdDoor;
+use crate::gate::GateLayer;
+use crate::launcher::Launcher;
+use crate::lifeline::Lifeline;
+use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+use crate::token::Token;
+use crate::watchdog;
+
+/// Why the daemon cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Its directory or a socket.
+    #[error(transparent)]
+    RuntimeDir(#[from] RuntimeDirError),
+    /// The token's file.
+    #[error("cannot write the token {path}: {source}")]
+    Token {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The lifeline.
+    #[error("cannot use the lifeline descriptor {fd}: {source}")]
+    Lifeline {
+        /// Its number.
+        fd: i32,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A listener that the runtime does not take.
+    #[error("cannot listen: {0}")]
+    Listen(io::Error),
+    /// The reflection service's descriptors.
+    #[error("cannot describe the services: {0}")]
+    Reflection(String),
+    /// The transport.
+    #[error("the server ended: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// HTTP/2 pings on quiet connections, and how long an answer may take.
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// Calls that run at once on one connection.
+const MAX_STREAMS: u32 = 256;
+/// Bytes a stream and a connection may have on the way: enough for a state's chunks to flow.
+const WINDOWS: (u32, u32) = (1 << 20, 4 << 20);
+
+/// Serves until `shutdown` is ready or the lifeline is cut; then drains, ends all workers and
+/// removes its files.
+///
+/// # Errors
+/// See [`ServeError`]; nothing is left behind.
+pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+    let mut lifeline = match config.lifeline_fd {
+        Some(fd) => {
+            let taken = Lifeline::take(fd);
+            Some(taken.map_err(|source| ServeError::Lifeline { fd, source })?)
+        }
+        None => None,
+    };
+    let mut dir = RuntimeDir::open(&config.runtime_dir)?;
+    let token = match config.token {
+        true => Some(Arc::new(Token::create(&dir.token()).map_err(|source| {
+            let path = dir.token();
+            ServeError::Token { path, source }
+        })?)),
+        false => None,
+    };
+    let door = listen(&mut dir, &config, None)?;
+    let listeners = (0..config.listen.len())
+        .map(|index| listen(&mut dir, &config, Some(index)))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let launcher = Launcher::new(&config, dir.workers());
+    let daemon = Arc::new(Daemon::new(config, launcher, FdDoor::new(dir.door())));
+    let background = [
+        tokio::spawn(daemon.door.clone().serve(door)),
+        tokio::spawn(watchdog::watch(
+            daemon.launcher.clone(),
+            Duration::from_secs_f64(daemon.config.deadlines.block_seconds),
+        )),
+        tokio::spawn({
+            let daemon = daemon.clone();
+            async move { daemon.close_abandoned().await }
+        }),
+    ];
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health
+        .set_service_status("", tonic_health::ServingStatus::Serving)
+        .await;
+    let connections = stream::select_all(listeners.into_iter().map(UnixListenerStream::new))
+        .map(|accepted| accepted.map(Connection::new));
+    let api = Api(daemon.clone());
+    let services = router(&daemon, token, &api)?
+        .add_service(health_service)
+        .serve_with_incoming(connections);
+    let server = tokio::spawn(services);
+    tracing::info!(listen = ?daemon.config.listen, pid = std::process::id(), "ready");
+
+    if let Some(lifeline) = &lifeline
+        && let Err(error) = lifeline.ready()
+    {
+        tracing::warn!(%error, "the client is gone already");
+    }
+    let cut = async {
+        match &mut lifeline {
+            Some(lifeline) => lifeline.cut().await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut server = server;
+    let ended = tokio::select! {
+        () = shutdown => {
+            tracing::info!("draining");
+            daemon.drain();
+            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            let patience = Duration::from_secs_f64(daemon.config.deadlines.drain_seconds);
+            if tokio::time::timeout(patience, daemon.calls.none()).await.is_err() {
+                tracing::warn!("calls still run; they are cut off");
+            }
+            Ok(())
+        }
+        () = cut => {
+            tracing::info!("the client is gone");
+            daemon.drain();
+            Ok(())
+        }
+        ended = &mut server => match ended {
+            Ok(ended) => ended.map_err(ServeError::from),
+            Err(error) => Err(ServeError::Listen(io::Error::other(error))),
+        },
+    };
+    end(&daemon).await;
+    server.abort();
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    drop(dir);
+    tracing::info!("ended");
+    ended
+}
+
+fn listen(
+    dir: &mut RuntimeDir,
+    config: &Config,
+    index: Option<usize>,
+) -> Result<UnixListener, ServeError> {
+    let path = match index {
+        Some(index) => config.listen[index].clone(),
+        None => dir.door(),
+    };
+    UnixListener::from_std(dir.listen(&path)?).map_err(ServeError::Listen)
+}
+
+type Layers = tower::layer::util::Stack<GateLayer, tower::layer::util::Identity>;
+
+fn router(
+    daemon: &Arc<Daemon>,
+    token: Option<Arc<Token>>,
+    api: &Api,
+) -> Result<tonic::transport::server::Router<Layers>, ServeError> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(plugpen_proto::DESCRIPTORS)
+            .register_encoded_file_descriptor_set(HEALTH_DESCRIPTORS)
+    };
+    let failed = |error: tonic_reflection::server::Error| ServeError::Reflection(error.to_string());
+    Ok(Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE.0))
+        .http2_keepalive_timeout(Some(KEEPALIVE.1))
+        .max_concurrent_streams(Some(MAX_STREAMS))
+        .initial_stream_window_size(Some(WINDOWS.0))
+        .initial_connection_window_size(Some(WINDOWS.1))
+        .layer(GateLayer::new(token, daemon.calls.clone()))
+        .add_service(v1::server_service_server::ServerServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(v1::plugin_service_server::PluginServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(v1::parameter_service_server::ParameterServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(v1::state_service_server::StateServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(v1::playback_service_server::PlaybackServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(v1::bus_service_server::BusServiceServer::new(api.clone()))
+        .add_service(v1::discovery_service_server::DiscoveryServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(v1::event_service_server::EventServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(reflection().build_v1().map_err(failed)?)
+        .add_service(reflection().build_v1alpha().map_err(failed)?))
+}
+
+/// Closes all sessions, which ends all workers, and then whatever worker is left (probes).
+async fn end(daemon: &Daemon) {
+    let sessions = daemon.sessions.all();
+    let closing = sessions.iter().map(|session| daemon.close_session(session));
+    futures_util::future::join_all(closing).await;
+    let rest = daemon.launcher.live();
+    let deadline = daemon.close_deadline();
+    futures_util::future::join_all(rest.into_iter().map(|worker| worker.close(deadline))).await;
+}

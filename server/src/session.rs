@@ -1,0 +1,362 @@
+//! A client's session: the owner of handles, events and limits.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use plugpen_proto::Error;
+use plugpen_proto::v1::ErrorReason;
+use tokio::sync::OnceCell;
+
+use crate::config::Limits;
+use crate::connection::Peer;
+use crate::events::Hub;
+use crate::ids;
+use crate::lock::lock;
+use crate::plugins::Plugin;
+
+/// Handles of closed plugins that a session remembers, to tell "closed" from "never was".
+const REMEMBERED_CLOSED: usize = 1024;
+/// Request ids that a session remembers.
+const REMEMBERED_REQUESTS: usize = 256;
+/// Longest name a client may give itself, in bytes.
+const MAX_NAME: usize = 256;
+
+/// What a repeated request waits for: the handle the first one opened.
+pub type Opening = Arc<OnceCell<String>>;
+
+/// One session.
+pub struct Session {
+    /// The id in the calls' metadata; whoever knows it owns the session.
+    pub id: String,
+    /// What the client calls itself.
+    pub name: String,
+    /// Its events.
+    pub hub: Arc<Hub>,
+    max_plugins: usize,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    plugins: HashMap<String, Arc<Plugin>>,
+    /// Plugins that are being opened and count already.
+    opening: usize,
+    closed_handles: VecDeque<String>,
+    requests: VecDeque<(String, Opening)>,
+    /// The connections it was used on.
+    peers: Vec<Weak<Peer>>,
+    last_connected: Instant,
+    closed: bool,
+}
+
+impl Session {
+    fn new(id: String, name: String, limits: &Limits) -> Self {
+        Self {
+            id,
+            name,
+            hub: Arc::new(Hub::new(limits.watchers_per_session)),
+            max_plugins: limits.plugins_per_session,
+            inner: Mutex::new(Inner {
+                plugins: HashMap::new(),
+                opening: 0,
+                closed_handles: VecDeque::new(),
+                requests: VecDeque::new(),
+                peers: Vec::new(),
+                last_connected: Instant::now(),
+                closed: false,
+            }),
+        }
+    }
+
+    /// Notes that it is used on this connection, which keeps it.
+    pub fn used_by(&self, peer: &Arc<Peer>) {
+        let mut inner = lock(&self.inner);
+        inner.last_connected = Instant::now();
+        let known = inner.peers.iter().any(|p| p.as_ptr() == Arc::as_ptr(peer));
+        if !known {
+            inner.peers.retain(|p| p.strong_count() > 0);
+            inner.peers.push(Arc::downgrade(peer));
+        }
+    }
+
+    /// Whether its last connection has been gone for longer than the grace period.
+    fn is_abandoned(&self, now: Instant, grace: Duration) -> bool {
+        let mut inner = lock(&self.inner);
+        if inner.peers.iter().any(|p| p.strong_count() > 0) {
+            inner.last_connected = now;
+            return false;
+        }
+        now.saturating_duration_since(inner.last_connected) > grace
+    }
+
+    /// Its plugin of that handle.
+    ///
+    /// # Errors
+    /// It was closed, or this session never had one.
+    pub fn plugin(&self, handle: &str) -> Result<Arc<Plugin>, Error> {
+        let inner = lock(&self.inner);
+        if let Some(plugin) = inner.plugins.get(handle) {
+            return Ok(plugin.clone());
+        }
+        if inner.closed_handles.iter().any(|closed| closed == handle) {
+            return Err(Error::new(
+                ErrorReason::PluginClosed,
+                format!("the plugin {handle} was closed; open it again"),
+            ));
+        }
+        Err(Error::new(
+            ErrorReason::NotFound,
+            format!(
+                "this session has no plugin {handle:?}; handles come from OpenPlugin and belong to one session"
+            ),
+        ))
+    }
+
+    /// Its plugins, oldest first.
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        let mut plugins: Vec<_> = lock(&self.inner).plugins.values().cloned().collect();
+        plugins.sort_by_key(|plugin| plugin.number);
+        plugins
+    }
+
+    /// Reserves a place for a plugin that is about to be opened.
+    ///
+    /// # Errors
+    /// The session is full or closed.
+    pub fn reserve(self: &Arc<Self>) -> Result<Place, Error> {
+        let mut inner = lock(&self.inner);
+        if inner.closed {
+            return Err(session_closed());
+        }
+        if inner.plugins.len() + inner.opening >= self.max_plugins {
+            return Err(Error::new(
+                ErrorReason::LimitReached,
+                format!(
+                    "this session has {} plugins (limit \"plugins_per_session\"), dead ones included; close some",
+                    self.max_plugins
+                ),
+            ));
+        }
+        inner.opening += 1;
+        Ok(Place(self.clone()))
+    }
+
+    /// Takes a plugin out; `None` if it was closed before.
+    ///
+    /// # Errors
+    /// This session never had it.
+    pub fn remove(&self, handle: &str) -> Result<Option<Arc<Plugin>>, Error> {
+        let mut inner = lock(&self.inner);
+        let Some(plugin) = inner.plugins.remove(handle) else {
+            drop(inner);
+            return match self.plugin(handle) {
+                Err(error) if error.reason == ErrorReason::PluginClosed => Ok(None),
+                Err(error) => Err(error),
+                Ok(_) => Ok(None),
+            };
+        };
+        if inner.closed_handles.len() == REMEMBERED_CLOSED {
+            inner.closed_handles.pop_front();
+        }
+        inner.closed_handles.push_back(handle.to_owned());
+        Ok(Some(plugin))
+    }
+
+    /// Where requests of this id meet.
+    pub fn opening(&self, request_id: &str) -> Opening {
+        let mut inner = lock(&self.inner);
+        if let Some((_, opening)) = inner.requests.iter().find(|(id, _)| id == request_id) {
+            return opening.clone();
+        }
+        if inner.requests.len() == REMEMBERED_REQUESTS {
+            inner.requests.pop_front();
+        }
+        let opening = Opening::default();
+        let entry = (request_id.to_owned(), opening.clone());
+        inner.requests.push_back(entry);
+        opening
+    }
+
+    /// Lets nothing more in and hands over its plugins to be closed.
+    fn shut(&self) -> Vec<Arc<Plugin>> {
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        inner.plugins.drain().map(|(_, plugin)| plugin).collect()
+    }
+}
+
+fn session_closed() -> Error {
+    Error::new(
+        ErrorReason::WrongState,
+        "the session is closed; open another",
+    )
+}
+
+/// A place for a plugin in its session, given back if it comes to nothing.
+pub struct Place(Arc<Session>);
+
+impl Place {
+    /// Puts the plugin there.
+    ///
+    /// # Errors
+    /// The session was closed meanwhile; the plugin comes back.
+    pub fn take(self, plugin: Arc<Plugin>) -> Result<(), (Error, Arc<Plugin>)> {
+        let mut inner = lock(&self.0.inner);
+        if inner.closed {
+            return Err((session_closed(), plugin));
+        }
+        inner.plugins.insert(plugin.handle.clone(), plugin);
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.0.inner).opening -= 1;
+    }
+}
+
+/// All sessions.
+pub struct Sessions {
+    limits: Limits,
+    all: Mutex<HashMap<String, Arc<Session>>>,
+}
+
+impl Sessions {
+    /// None yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            all: Mutex::default(),
+        }
+    }
+
+    /// Opens one.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn open(&self, client_name: &str, peer: &Arc<Peer>) -> Result<Arc<Session>, Error> {
+        let id = ids::random_hex::<16>().map_err(|error| Error::bug(error.to_string()))?;
+        let name: String = client_name
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MAX_NAME / 4)
+            .collect();
+        let session = Arc::new(Session::new(id.clone(), name, &self.limits));
+        session.used_by(peer);
+        let mut all = lock(&self.all);
+        if all.len() >= self.limits.sessions {
+            return Err(Error::new(
+                ErrorReason::LimitReached,
+                format!(
+                    "there are {} sessions (limit \"sessions\"); close those that are not needed",
+                    all.len()
+                ),
+            ));
+        }
+        all.insert(id, session.clone());
+        Ok(session)
+    }
+
+    /// The session of this id.
+    ///
+    /// # Errors
+    /// There is none, or none any more.
+    pub fn get(&self, id: &str) -> Result<Arc<Session>, Error> {
+        lock(&self.all).get(id).cloned().ok_or_else(|| {
+            Error::new(
+                ErrorReason::WrongState,
+                "there is no such session: it was closed, or its client was away for too long; call OpenSession",
+            )
+        })
+    }
+
+    /// All of them.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        lock(&self.all).values().cloned().collect()
+    }
+
+    /// Takes one out and hands over its plugins to be closed.
+    pub fn remove(&self, session: &Session) -> Vec<Arc<Plugin>> {
+        lock(&self.all).remove(&session.id);
+        session.shut()
+    }
+
+    /// Those whose client has been away for longer than the grace period.
+    pub fn abandoned(&self, now: Instant, grace: Duration) -> Vec<Arc<Session>> {
+        let mut sessions = self.all();
+        sessions.retain(|session| session.is_abandoned(now, grace));
+        sessions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer() -> Arc<Peer> {
+        Arc::new(Peer {
+            uid: None,
+            pid: None,
+        })
+    }
+
+    fn sessions(sessions: usize) -> Sessions {
+        Sessions::new(Limits {
+            sessions,
+            plugins_per_session: 2,
+            ..Limits::default()
+        })
+    }
+
+    #[test]
+    fn a_session_outlives_its_connection_by_the_grace_period() {
+        let sessions = sessions(2);
+        let first = peer();
+        let session = sessions.open("test", &first).unwrap();
+        let later = Instant::now() + Duration::from_secs(1000);
+        let grace = Duration::from_secs(10);
+        assert!(sessions.abandoned(later, grace).is_empty());
+        let second = peer();
+        session.used_by(&second);
+        drop(first);
+        let later = later + Duration::from_secs(1000);
+        assert!(sessions.abandoned(later, grace).is_empty());
+        drop(second);
+        assert!(sessions.abandoned(later, grace).is_empty());
+        assert_eq!(
+            sessions
+                .abandoned(later + grace + Duration::from_millis(1), grace)
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn limits_hold_and_places_are_given_back() {
+        let sessions = sessions(1);
+        let session = sessions.open("a\nb", &peer()).unwrap();
+        assert_eq!(session.name, "ab");
+        let full = sessions.open("b", &peer()).err().unwrap();
+        assert_eq!(full.reason, ErrorReason::LimitReached);
+        let place = session.reserve().unwrap();
+        let _other = session.reserve().unwrap();
+        assert!(session.reserve().is_err());
+        drop(place);
+        assert!(session.reserve().is_ok());
+        sessions.remove(&session);
+        let closed = session.reserve().err().unwrap();
+        assert_eq!(closed.reason, ErrorReason::WrongState);
+        assert!(sessions.get(&session.id).is_err());
+    }
+
+    #[test]
+    fn repeated_requests_meet_and_old_ones_are_forgotten() {
+        let sessions = sessions(1);
+        let session = sessions.open("a", &peer()).unwrap();
+        let first = session.opening("x");
+        assert!(Arc::ptr_eq(&first, &session.opening("x")));
+        (0..REMEMBERED_REQUESTS).for_each(|i| drop(session.opening(&i.to_string())));
+        assert!(!Arc::ptr_eq(&first, &session.opening("x")));
+    }
+}

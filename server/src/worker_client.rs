@@ -1,0 +1,522 @@
+//! Typed calls to one worker, and its death.
+//!
+//! A worker's main thread executes calls in order, so the oldest pending call is the one that is
+//! running: it is what a death is blamed on, and only its deadline counts. The deadline belongs to
+//! the worker, not to whoever asked: a client that gives up leaves the call pending, and the
+//! watchdog still kills the worker if it never answers.
+
+use std::collections::BTreeMap;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, Instant};
+
+use plugpen_proto::Error;
+use plugpen_proto::calls::WorkerCall;
+use plugpen_proto::limits::MAX_TEXT;
+use plugpen_proto::v1::{Death, ErrorReason, LogSource};
+use plugpen_proto::worker::{CallError, Event, FromWorker, Hello, ToWorker, from_worker};
+use plugpen_shm::Regions;
+use plugpen_warden::{End, KillCause, Report, SendError, Warden};
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+use crate::deaths::{self, LastSeen};
+use crate::lock::lock;
+
+/// What a worker does by itself, told from its watching thread: must not block.
+pub enum Told {
+    /// Something the plugin did.
+    Event(Event),
+    /// A line the worker printed.
+    Output(LogSource, String),
+    /// It died, and nobody had closed it. The last thing told.
+    Died(Arc<Death>),
+}
+
+/// How a call is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Blocks the client had submitted before it.
+    pub after_block: u64,
+    /// How long the worker may take, counted from when it begins with this call.
+    pub deadline: Duration,
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone)]
+pub enum Ended {
+    /// The daemon closed it.
+    Closed,
+    /// It died.
+    Died(Arc<Death>),
+}
+
+impl Ended {
+    /// What a call says that was running then.
+    fn during(&self) -> Error {
+        match self {
+            Self::Closed => closed(),
+            Self::Died(death) => Error::died(Death::clone(death)),
+        }
+    }
+
+    /// What a later call says.
+    fn after(&self) -> Error {
+        match self {
+            Self::Closed => closed(),
+            Self::Died(death) => Error::dead(Death::clone(death)),
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::new(
+        ErrorReason::PluginClosed,
+        "the plugin was closed or restarted; open it again, or use the restarted one",
+    )
+}
+
+type Body = from_worker::Body;
+
+struct Pending {
+    name: &'static str,
+    since: Instant,
+    deadline: Duration,
+    answer: oneshot::Sender<Result<Body, Error>>,
+}
+
+struct Inner {
+    name: String,
+    next_id: u64,
+    pending: BTreeMap<u64, Pending>,
+    last_answer: Instant,
+    hello: Option<oneshot::Sender<Hello>>,
+    rings: Option<Arc<Regions>>,
+    /// Blocks completed when that last changed, and when; for the watchdog.
+    progress: (u64, Instant),
+    overdue: Option<Duration>,
+    /// The place among the live workers, given back at the end.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+struct Shared {
+    generation: u64,
+    max_pending: usize,
+    inner: Mutex<Inner>,
+    ended: watch::Sender<Option<Ended>>,
+}
+
+/// One worker process. Dropping the last handle kills it.
+pub struct Worker {
+    // Only `drop` takes it.
+    warden: Option<Warden>,
+    shared: Arc<Shared>,
+}
+
+/// What a worker is made with, beside its launch.
+pub struct Birth {
+    /// What it is called until its plugin's name is known.
+    pub name: String,
+    /// Which worker of its plugin it is.
+    pub generation: u64,
+    /// Calls that may wait for it.
+    pub max_pending: usize,
+    /// Its place among the live workers.
+    pub permit: OwnedSemaphorePermit,
+}
+
+impl Worker {
+    /// Starts a worker; its hello comes through the receiver, which fails if it ends before.
+    /// Blocks for a few milliseconds.
+    ///
+    /// # Errors
+    /// What the warden says.
+    pub fn spawn(
+        launch: plugpen_warden::Launch,
+        birth: Birth,
+        tell: impl FnMut(Told) + Send + 'static,
+    ) -> Result<(Arc<Self>, oneshot::Receiver<Hello>), plugpen_warden::SpawnError> {
+        let (hello, greeting) = oneshot::channel();
+        let now = Instant::now();
+        let shared = Arc::new(Shared {
+            generation: birth.generation,
+            max_pending: birth.max_pending,
+            inner: Mutex::new(Inner {
+                name: birth.name,
+                next_id: 1,
+                pending: BTreeMap::new(),
+                last_answer: now,
+                hello: Some(hello),
+                rings: None,
+                progress: (0, now),
+                overdue: None,
+                permit: Some(birth.permit),
+            }),
+            ended: watch::Sender::new(None),
+        });
+        let listener = Listener {
+            shared: shared.clone(),
+            tell,
+        };
+        let warden = Some(Warden::spawn(launch, listener)?);
+        Ok((Arc::new(Self { warden, shared }), greeting))
+    }
+
+    fn warden(&self) -> &Warden {
+        self.warden
+            .as_ref()
+            .expect("only drop takes the warden out")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.warden().pid()
+    }
+
+    /// Its private directory.
+    pub fn private_dir(&self) -> &std::path::Path {
+        self.warden().private_dir()
+    }
+
+    /// What it is called in a death's summary.
+    pub fn set_name(&self, name: &str) {
+        lock(&self.shared.inner).name = name.to_owned();
+    }
+
+    /// Makes a call and waits for its answer. Dropping the future leaves the call running.
+    ///
+    /// # Errors
+    /// The worker's own; its death during the call, or before it; a full queue.
+    pub async fn call<R: WorkerCall>(
+        &self,
+        request: R,
+        terms: Terms,
+        fds: Vec<OwnedFd>,
+    ) -> Result<R::Response, Error> {
+        let answer = self.begin(request, terms, fds)?;
+        let body = match answer.await {
+            Ok(answer) => answer?,
+            Err(_) => return Err(Error::bug("a pending call was forgotten; report this")),
+        };
+        if let Some(response) = R::response(body) {
+            return Ok(response);
+        }
+        self.kill(KillCause::Protocol(format!(
+            "it answered {} with something else",
+            R::NAME
+        )));
+        Err(self.ended_error().await)
+    }
+
+    fn begin<R: WorkerCall>(
+        &self,
+        request: R,
+        terms: Terms,
+        fds: Vec<OwnedFd>,
+    ) -> Result<oneshot::Receiver<Result<Body, Error>>, Error> {
+        let mut inner = lock(&self.shared.inner);
+        if let Some(ended) = &*self.shared.ended.borrow() {
+            return Err(ended.after());
+        }
+        if inner.pending.len() >= self.shared.max_pending {
+            return Err(Error::new(
+                ErrorReason::LimitReached,
+                format!(
+                    "{} calls wait for this plugin already; wait for some of them",
+                    inner.pending.len()
+                ),
+            ));
+        }
+        let id = inner.next_id;
+        let message = ToWorker {
+            id,
+            after_block: terms.after_block,
+            call: Some(request.into_call()),
+        };
+        // Under the lock, so that ids go out in order.
+        match self.warden().send(&message, fds) {
+            // Closed: the death that is being reported answers it.
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(SendError::Full) => {
+                return Err(Error::new(
+                    ErrorReason::LimitReached,
+                    "the plugin does not take calls at the moment; wait for the ones that run",
+                ));
+            }
+            Err(error) => return Err(Error::invalid(error.to_string())),
+        }
+        inner.next_id += 1;
+        let (answer, receiver) = oneshot::channel();
+        let pending = Pending {
+            name: R::NAME,
+            since: Instant::now(),
+            deadline: terms.deadline,
+            answer,
+        };
+        inner.pending.insert(id, pending);
+        Ok(receiver)
+    }
+
+    /// Plays through these regions from now on; they are declared dead with the worker, and
+    /// earlier ones at once.
+    pub fn set_rings(&self, regions: Arc<Regions>) {
+        let mut inner = lock(&self.shared.inner);
+        if self.shared.ended.borrow().is_some() {
+            regions.mark_dead();
+        }
+        inner.progress = (0, Instant::now());
+        if let Some(earlier) = inner.rings.replace(regions) {
+            earlier.mark_dead();
+        }
+    }
+
+    /// Kills it. Never blocks.
+    pub fn kill(&self, cause: KillCause) {
+        self.warden().kill(cause);
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(&self) -> Ended {
+        let mut ended = self.shared.ended.subscribe();
+        match ended.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(ended)) => ended.clone(),
+            // The sender lives in `self`.
+            _ => Ended::Closed,
+        }
+    }
+
+    /// Waits until it has ended; what a call says that was running then.
+    pub async fn ended_error(&self) -> Error {
+        self.ended().await.during()
+    }
+
+    /// How it ended, if it has.
+    pub fn has_ended(&self) -> Option<Ended> {
+        self.shared.ended.borrow().clone()
+    }
+
+    /// Kills it and waits until nothing is left of it, up to a deadline.
+    pub async fn close(self: Arc<Self>, deadline: Duration) {
+        self.kill(KillCause::Closed);
+        let gone = tokio::task::spawn_blocking(move || self.warden().wait(deadline));
+        if !matches!(gone.await, Ok(true)) {
+            tracing::warn!("a worker did not end in time after it was killed");
+        }
+    }
+
+    /// Kills it if the call that runs is overdue, or if blocks wait and none was completed for
+    /// that long. For the watchdog.
+    pub fn check(&self, now: Instant, block_deadline: Duration) {
+        let mut inner = lock(&self.shared.inner);
+        if self.shared.ended.borrow().is_some() || inner.overdue.is_some() {
+            return;
+        }
+        let overdue = match inner.pending.first_key_value() {
+            Some((_, oldest)) => {
+                let began = oldest.since.max(inner.last_answer);
+                let deadline = oldest.deadline;
+                // A call may hold the audio up, within its own deadline.
+                inner.progress.1 = now;
+                (now.saturating_duration_since(began) > deadline).then_some(deadline)
+            }
+            None => inner
+                .blocks_overdue(now, block_deadline)
+                .then_some(block_deadline),
+        };
+        if overdue.is_some() {
+            inner.overdue = overdue;
+            self.warden().kill(KillCause::Hang);
+        }
+    }
+}
+
+impl Inner {
+    fn blocks_overdue(&mut self, now: Instant, deadline: Duration) -> bool {
+        let Some(rings) = &self.rings else {
+            return false;
+        };
+        let progress = rings.progress();
+        let (completed, since) = self.progress;
+        if !progress.is_behind() || progress.completed != completed {
+            self.progress = (progress.completed, now);
+            return false;
+        }
+        now.saturating_duration_since(since) > deadline
+    }
+
+    fn last_seen(&self, generation: u64) -> LastSeen {
+        let is_playing = || {
+            self.rings
+                .as_ref()
+                .is_some_and(|r| r.progress().is_behind())
+        };
+        let call = match self.pending.first_key_value() {
+            Some((_, Pending { name, .. })) => public_name(name),
+            None if is_playing() => "process",
+            None => "",
+        };
+        LastSeen {
+            name: self.name.clone(),
+            call: call.to_owned(),
+            overdue: self.overdue,
+            generation,
+        }
+    }
+}
+
+/// What the client had called when the worker was asked for this.
+fn public_name(name: &'static str) -> &'static str {
+    match name {
+        "Load" => "OpenPlugin",
+        "Probe" => "ProbePlugin",
+        "AttachRings" => "AttachAudio",
+        "Ping" => "FlushEvents",
+        name => name,
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let Some(warden) = self.warden.take() else {
+            return;
+        };
+        warden.kill(KillCause::Closed);
+        // Its drop waits for the thread, which an async thread should not.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn_blocking(move || drop(warden))),
+            Err(_) => drop(warden),
+        }
+    }
+}
+
+/// Hears what the warden reports; on the watching thread.
+struct Listener<F> {
+    shared: Arc<Shared>,
+    tell: F,
+}
+
+impl<F: FnMut(Told) + Send + 'static> Report for Listener<F> {
+    fn message(&mut self, message: FromWorker) -> Result<(), String> {
+        let body = message.body.ok_or("an empty message")?;
+        match (message.id, body) {
+            (0, Body::Event(event)) => (self.tell)(Told::Event(event)),
+            (0, Body::Hello(hello)) => {
+                let waiting = lock(&self.shared.inner).hello.take();
+                // Nobody waits any more when the daemon is closing it.
+                let _ = waiting.ok_or("a second hello")?.send(hello);
+            }
+            (0, _) => return Err("an answer without the number of its call".into()),
+            (id, body) => {
+                let mut inner = lock(&self.shared.inner);
+                let pending = inner.pending.remove(&id).ok_or("an answer to no call")?;
+                inner.last_answer = Instant::now();
+                let answer = match body {
+                    Body::Error(error) => Err(worker_error(error)),
+                    body => Ok(body),
+                };
+                // Whoever asked may have given up.
+                let _ = pending.answer.send(answer);
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&mut self, source: LogSource, line: String) {
+        (self.tell)(Told::Output(source, line));
+    }
+
+    fn ended(&mut self, end: End) {
+        let mut inner = lock(&self.shared.inner);
+        // First of all: somebody may be waiting in these.
+        let seen = inner.last_seen(self.shared.generation);
+        if let Some(rings) = &inner.rings {
+            rings.mark_dead();
+        }
+        let was_closed = end.cause == Some(KillCause::Closed) && end.signal() == 9;
+        let ended = if was_closed {
+            Ended::Closed
+        } else {
+            Ended::Died(Arc::new(deaths::death(&end, &seen)))
+        };
+        self.shared.ended.send_replace(Some(ended.clone()));
+        let pending = std::mem::take(&mut inner.pending);
+        inner.hello = None;
+        inner.permit = None;
+        drop(inner);
+        // Before the callers hear of it: whoever then asks sees a dead plugin.
+        if let Ended::Died(death) = &ended {
+            (self.tell)(Told::Died(death.clone()));
+        }
+        for (_, call) in pending {
+            let _ = call.answer.send(Err(ended.during()));
+        }
+    }
+}
+
+/// A worker speaks for its plugin only: reasons that are the daemon's to give are not taken over.
+fn worker_error(error: CallError) -> Error {
+    use ErrorReason::{
+        IndexOutOfRange, InvalidInput, LimitReached, NotFound, PluginRefused, ServerBug,
+        Unsupported, WrongState,
+    };
+    let reason = match error.reason() {
+        reason @ (InvalidInput | IndexOutOfRange | NotFound | Unsupported | WrongState
+        | LimitReached | ServerBug) => reason,
+        _ => PluginRefused,
+    };
+    let mut message = error.message;
+    if message.len() > MAX_TEXT {
+        let mut end = MAX_TEXT;
+        while !message.is_char_boundary(end) {
+            end -= 1;
+        }
+        message.truncate(end);
+    }
+    Error::new(reason, message)
+}
+
+/// All workers that live, for the watchdog.
+#[derive(Default)]
+pub struct LiveWorkers(Mutex<Vec<Weak<Worker>>>);
+
+impl LiveWorkers {
+    /// Adds one.
+    pub fn add(&self, worker: &Arc<Worker>) {
+        lock(&self.0).push(Arc::downgrade(worker));
+    }
+
+    /// Those that have not ended; forgets the others.
+    pub fn get(&self) -> Vec<Arc<Worker>> {
+        let mut all = lock(&self.0);
+        let mut live = Vec::with_capacity(all.len());
+        all.retain(|worker| match worker.upgrade() {
+            Some(worker) if worker.has_ended().is_none() => {
+                live.push(worker);
+                true
+            }
+            _ => false,
+        });
+        live
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_cannot_speak_for_the_daemon() {
+        for (claimed, taken) in [
+            (ErrorReason::InvalidInput, ErrorReason::InvalidInput),
+            (ErrorReason::PluginCrashed, ErrorReason::PluginRefused),
+            (ErrorReason::Unauthenticated, ErrorReason::PluginRefused),
+            (ErrorReason::ServerUnavailable, ErrorReason::PluginRefused),
+        ] {
+            let error = worker_error(CallError {
+                reason: claimed.into(),
+                message: "é".repeat(MAX_TEXT),
+            });
+            assert_eq!(error.reason, taken);
+            assert!(error.message.len() <= MAX_TEXT);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! `plugpend` from outside: the real program, real workers, and workers that misbehave.
+
+mod support;
+
+mod audio;
+mod deaths;
+mod discovery;
+mod events;
+mod open;
+mod sessions;
+mod shutdown;
+mod state;
+mod villains;

@@ -1,1 +1,90 @@
-//! Skeleton.
+//! Plays untrusted audio plugins, each in a sandboxed process of its own.
+//!
+//! A supervisor daemon, `plugpend`, starts one worker process a plugin. Audio goes through memory
+//! that this process shares with the worker, everything else through the daemon. A plugin that
+//! crashes, hangs or lies takes its worker with it and nothing else: here that is an [`Error`] with
+//! a [`v1::Death`] in it.
+//!
+//! The life of a plugin:
+//!
+//! 1. A [`Server`] is connected to: a private daemon that lives as long as this process
+//!    ([`Server::shared_default`], [`Server::private`]), or one that runs already
+//!    ([`Server::connect`]).
+//! 2. It opens a [`Plugin`]: a file, a bundle or a URI, with a sample rate and a largest block
+//!    ([`OpenOptions`]).
+//! 3. Parameters, state and programs are read and set; what is set is heard from the next block.
+//! 4. Blocks are processed one by one ([`Plugin::process`]), in a [`PluginChain`], or as whole
+//!    files by the engine ([`render_midi`], [`process_audio`]), which keeps the rings full.
+//! 5. What the plugin does by itself is told to callbacks ([`Plugin::set_change_callback`] and its
+//!    siblings) on a background thread.
+//! 6. When the plugin dies, the call that it died of fails with `PluginCrashed` (or `PluginHung`),
+//!    later ones with `PluginDead`, and [`Plugin::restart`] brings it back as it was.
+//! 7. [`Plugin::close`] or a drop ends its worker; the server's end ends the daemon, if private.
+//!
+//! ```no_run
+//! use plugpen::{EventList, OpenOptions, Planes, PlanesMut, Server};
+//!
+//! # fn main() -> plugpen::Result<()> {
+//! let server = Server::shared_default()?; // 1
+//! let plugin = server.open("/usr/lib/lv2/MVerb.lv2", &OpenOptions::default())?; // 2
+//! plugin.set_param(plugin.find_param("Mix")?, 0.5)?; // 3
+//! let input = vec![0.25f32; 512];
+//! let (mut left, mut right) = (vec![0.0f32; 512], vec![0.0f32; 512]);
+//! let played = plugin.process(
+//!     Planes::F32(&[&input, &input]),
+//!     Planes::None,
+//!     PlanesMut::F32(&mut [&mut left, &mut right]),
+//!     512,
+//!     &EventList::new(),
+//!     &mut EventList::new(),
+//! ); // 4
+//! if let Err(error) = played {
+//!     eprintln!("{error}");
+//!     plugin.restart()?; // 6
+//! }
+//! plugin.close()?; // 7
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! All calls block, with a deadline, and all types can be shared between threads. Nothing survives
+//! a `fork()`: in the child, calls on what the parent made are refused.
+#![forbid(unsafe_code)]
+
+mod callbacks;
+mod chain;
+mod checks;
+mod connection;
+mod core;
+mod daemon;
+mod door;
+mod error;
+mod events;
+mod journal;
+mod options;
+mod plugin;
+mod render;
+mod ring_processor;
+mod server;
+mod slot;
+
+pub use callbacks::{
+    CHANGE_LATENCY, CHANGE_NON_PARAM_STATE, CHANGE_PARAM_INFO, CHANGE_PROGRAM, ChangeCallback,
+    ParamGestureCallback, ParamValueCallback,
+};
+pub use chain::{ChainAudio, PluginChain};
+pub use daemon::{PrivateOptions, find_program};
+pub use error::{Error, Exception, Result, StatusRow};
+pub use options::OpenOptions;
+pub use plugin::{BlockReport, Plugin, PluginAudio};
+/// The engine itself: MIDI files, tempo maps, rendering, audio files.
+pub use plugpen_engine as engine;
+pub use plugpen_engine::{
+    AudioInput, BitDepth, BlockInput, BlockOutput, BlockProcessor, Io, MidiFile, MidiRenderer,
+    MidiStream, Planes, PlanesMut, RenderOptions, RenderedBlock, Tail, TempoMap,
+};
+pub use plugpen_proto::VERSION;
+pub use plugpen_proto::event::{Event, EventBody, EventList};
+pub use plugpen_proto::v1;
+pub use render::{Playable, process_audio, render_midi, render_midi_stream, render_midi_to_file};
+pub use server::{ScanItem, Server, default_socket};

@@ -1,0 +1,320 @@
+//! One connection to a daemon: the channel, who we are on it, and a deadline for every call.
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use plugpen_proto::limits::MAX_WORKER_MESSAGE;
+use plugpen_proto::v1::bus_service_client::BusServiceClient;
+use plugpen_proto::v1::discovery_service_client::DiscoveryServiceClient;
+use plugpen_proto::v1::event_service_client::EventServiceClient;
+use plugpen_proto::v1::parameter_service_client::ParameterServiceClient;
+use plugpen_proto::v1::playback_service_client::PlaybackServiceClient;
+use plugpen_proto::v1::plugin_service_client::PluginServiceClient;
+use plugpen_proto::v1::server_service_client::ServerServiceClient;
+use plugpen_proto::v1::state_service_client::StateServiceClient;
+use plugpen_proto::v1::{ErrorReason, OpenSessionRequest};
+use plugpen_proto::{AFTER_BLOCK_KEY, PROTOCOL_MAJOR, PROTOCOL_MINOR, SESSION_KEY, VERSION};
+use tonic::metadata::AsciiMetadataValue;
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Request, Response, Status};
+
+use crate::core::Core;
+use crate::error::{self, Error, Result};
+
+/// Calls that are answered at once.
+///
+/// All of these are longer than the daemon's own deadline for the call, so that a plugin that
+/// hangs is reported as such by the daemon, and these end only a wait for a daemon that hangs.
+pub(crate) const QUICK: Duration = Duration::from_secs(20);
+/// States and programs: the plugin may read files and drain its ring first.
+pub(crate) const STATE: Duration = Duration::from_secs(40);
+/// Starting a worker and loading a plugin.
+pub(crate) const LOAD: Duration = Duration::from_secs(60);
+/// Probing a file.
+pub(crate) const PROBE: Duration = Duration::from_secs(120);
+
+const CONNECT: Duration = Duration::from_secs(5);
+/// Room for several chunks of a state on their way.
+const HTTP2_WINDOW: u32 = 1024 * 1024;
+/// A death's last lines of output travel in the trailers.
+const HTTP2_HEADERS: u32 = 256 * 1024;
+
+type Line = InterceptedService<Channel, Credentials>;
+
+/// The services of a daemon; clones share the connection.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) server: ServerServiceClient<Line>,
+    pub(crate) plugins: PluginServiceClient<Line>,
+    pub(crate) parameters: ParameterServiceClient<Line>,
+    pub(crate) state: StateServiceClient<Line>,
+    pub(crate) playback: PlaybackServiceClient<Line>,
+    pub(crate) buses: BusServiceClient<Line>,
+    pub(crate) events: EventServiceClient<Line>,
+    pub(crate) discovery: DiscoveryServiceClient<Line>,
+}
+
+impl Api {
+    fn new(channel: Channel, credentials: Credentials) -> Api {
+        let line = InterceptedService::new(channel, credentials);
+        // The parameters of the largest plugin do not fit gRPC's usual 4 MiB.
+        let limit = MAX_WORKER_MESSAGE;
+        Api {
+            server: ServerServiceClient::new(line.clone()),
+            plugins: PluginServiceClient::new(line.clone()).max_decoding_message_size(limit),
+            parameters: ParameterServiceClient::new(line.clone()).max_decoding_message_size(limit),
+            state: StateServiceClient::new(line.clone()).max_decoding_message_size(limit),
+            playback: PlaybackServiceClient::new(line.clone()),
+            buses: BusServiceClient::new(line.clone()),
+            events: EventServiceClient::new(line.clone()).max_decoding_message_size(limit),
+            discovery: DiscoveryServiceClient::new(line).max_decoding_message_size(limit),
+        }
+    }
+}
+
+/// Puts the session and the token on every call.
+#[derive(Clone, Default)]
+pub(crate) struct Credentials {
+    session: Option<AsciiMetadataValue>,
+    token: Option<AsciiMetadataValue>,
+}
+
+impl Interceptor for Credentials {
+    fn call(&mut self, mut request: Request<()>) -> std::result::Result<Request<()>, Status> {
+        let metadata = request.metadata_mut();
+        if let Some(session) = &self.session {
+            metadata.insert(SESSION_KEY, session.clone());
+        }
+        if let Some(token) = &self.token {
+            metadata.insert("authorization", token.clone());
+        }
+        Ok(request)
+    }
+}
+
+/// How one call is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    /// The method, for messages.
+    pub(crate) name: &'static str,
+    /// How long to wait for the answer.
+    pub(crate) deadline: Duration,
+    /// Blocks submitted before the call, where it belongs to a plugin's audio.
+    pub(crate) after_block: Option<u64>,
+}
+
+impl Call {
+    /// A call that has nothing to do with audio.
+    pub(crate) fn new(name: &'static str, deadline: Duration) -> Call {
+        Call {
+            name,
+            deadline,
+            after_block: None,
+        }
+    }
+
+    /// The request with the call's metadata.
+    pub(crate) fn request<Q>(&self, message: Q) -> Request<Q> {
+        let mut request = Request::new(message);
+        if let Some(block) = self.after_block {
+            request
+                .metadata_mut()
+                .insert(AFTER_BLOCK_KEY, AsciiMetadataValue::from(block));
+        }
+        request
+    }
+}
+
+/// A session on a daemon.
+pub(crate) struct Connection {
+    pub(crate) core: Arc<Core>,
+    /// The daemon's address as the user would write it.
+    pub(crate) target: String,
+    api: Api,
+    gone: AtomicBool,
+}
+
+impl Connection {
+    /// Connects and opens a session. Blocks for [`CONNECT`] at most.
+    ///
+    /// # Errors
+    /// `ServerUnavailable` where nobody listens, `VersionMismatch`, `Unauthenticated`.
+    pub(crate) fn open(core: Arc<Core>, socket: &Path, token: Option<&str>) -> Result<Connection> {
+        let target = format!("unix:{}", socket.display());
+        let token = token.map(bearer).transpose()?;
+        let channel = match core.wait_for(CONNECT, dial(socket.to_owned())) {
+            Some(Ok(channel)) => channel,
+            Some(Err(e)) => return Err(error::unavailable(&target, innermost(&e))),
+            None => return Err(error::unavailable(&target, "it does not answer")),
+        };
+        let mut credentials = Credentials {
+            session: None,
+            token,
+        };
+        let mut connection = Connection {
+            core,
+            target,
+            api: Api::new(channel.clone(), credentials.clone()),
+            gone: AtomicBool::new(false),
+        };
+        let hello = OpenSessionRequest {
+            client_name: client_name(),
+            client_version: VERSION.into(),
+            protocol_major: PROTOCOL_MAJOR,
+            protocol_minor: PROTOCOL_MINOR,
+        };
+        let session = connection.call(
+            Call::new("OpenSession", CONNECT),
+            hello,
+            |mut api, request| async move { api.server.open_session(request).await },
+        )?;
+        let id = session
+            .session_id
+            .parse()
+            .map_err(|_| Error::bug("the daemon gave out a session id that is no header value"))?;
+        credentials.session = Some(id);
+        connection.api = Api::new(channel, credentials);
+        Ok(connection)
+    }
+
+    /// The services, for calls that are streams or run in the background.
+    pub(crate) fn api(&self) -> Api {
+        self.api.clone()
+    }
+
+    /// Makes a call and waits for the answer.
+    ///
+    /// # Errors
+    /// What the daemon says; `TimedOut` after the call's deadline; `ServerUnavailable`.
+    pub(crate) fn call<Q, R, F>(
+        &self,
+        call: Call,
+        message: Q,
+        send: impl FnOnce(Api, Request<Q>) -> F,
+    ) -> Result<R>
+    where
+        F: Future<Output = std::result::Result<Response<R>, Status>>,
+    {
+        let request = call.request(message);
+        self.run(call, send(self.api(), request))
+            .map(Response::into_inner)
+    }
+
+    /// Waits for a call of any shape, with the call's deadline.
+    ///
+    /// # Errors
+    /// As [`Connection::call`].
+    pub(crate) fn run<R>(
+        &self,
+        call: Call,
+        answer: impl Future<Output = std::result::Result<R, Status>>,
+    ) -> Result<R> {
+        self.core.check_process()?;
+        match self.core.wait_for(call.deadline, answer) {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(status)) => Err(self.error(status)),
+            None => Err(error::timed_out(call.name, call.deadline.as_secs_f64())),
+        }
+    }
+
+    /// What a status means, with a broken connection told apart from a daemon's answer.
+    pub(crate) fn error(&self, status: Status) -> Error {
+        // Only the transport puts a source into a status; an answer of the daemon has none.
+        let source = std::error::Error::source(&status).map(|source| innermost(source));
+        if let Some(why) = source {
+            return error::unavailable(&self.target, why);
+        }
+        let error = Error::from(status);
+        match error.reason {
+            ErrorReason::ServerUnavailable => error::unavailable(&self.target, error.message),
+            _ => error,
+        }
+    }
+
+    /// The daemon's end of the event stream is gone and cannot be had back.
+    pub(crate) fn mark_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    /// Whether the daemon is known to be gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// The error of a daemon known to be gone.
+    pub(crate) fn gone_error(&self) -> Error {
+        error::unavailable(&self.target, "its connection broke")
+    }
+}
+
+async fn dial(socket: PathBuf) -> std::result::Result<Channel, tonic::transport::Error> {
+    // The authority is never looked up: the connector knows where the daemon is.
+    Endpoint::from_static("http://plugpend")
+        .initial_stream_window_size(HTTP2_WINDOW)
+        .initial_connection_window_size(4 * HTTP2_WINDOW)
+        .http2_max_header_list_size(HTTP2_HEADERS)
+        .connect_with_connector(tower::service_fn(move |_| {
+            let socket = socket.clone();
+            async move {
+                let stream = tokio::net::UnixStream::connect(socket).await?;
+                Ok::<_, std::io::Error>(TokioIo::new(stream))
+            }
+        }))
+        .await
+}
+
+fn bearer(token: &str) -> Result<AsciiMetadataValue> {
+    format!("Bearer {}", token.trim())
+        .parse()
+        .map_err(|_| Error::invalid("the token must be printable ASCII on one line"))
+}
+
+/// The message at the bottom of an error's chain, which names the cause.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error.to_string()
+}
+
+/// The program this client runs in, for `plugpen ps` and logs.
+fn client_name() -> String {
+    let program = std::env::args_os()
+        .next()
+        .map(PathBuf::from)
+        .and_then(|path| {
+            path.file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+        })
+        .unwrap_or_default();
+    format!("{program} ({})", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_listening_is_unavailable_and_names_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("none.sock");
+        let error = Connection::open(Core::get().unwrap(), &socket, None)
+            .err()
+            .unwrap();
+        assert_eq!(error.reason, ErrorReason::ServerUnavailable);
+        assert!(error.message.contains("none.sock"), "{}", error.message);
+    }
+
+    #[test]
+    fn a_token_of_two_lines_is_refused() {
+        let error = bearer("one\ntwo").unwrap_err();
+        assert_eq!(error.reason, ErrorReason::InvalidInput);
+    }
+}

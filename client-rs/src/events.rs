@@ -1,0 +1,252 @@
+//! The one event stream of a server: followed in the background, sorted to the plugins.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use plugpen_proto::v1::watch_events_response::Event;
+use plugpen_proto::v1::{ErrorReason, FlushEventsRequest, WatchEventsRequest, WatchEventsResponse};
+
+use crate::callbacks::{Dispatcher, News};
+use crate::connection::{Call, Connection, QUICK};
+use crate::error::{self, Result};
+use crate::plugin::shared::Shared;
+
+/// Attempts to get a stream back that ended, before the daemon counts as gone.
+const ATTEMPTS: u32 = 3;
+
+/// Knows the plugins of a session and what has been heard of them.
+pub(crate) struct Events {
+    connection: Arc<Connection>,
+    plugins: Mutex<HashMap<String, Weak<Shared>>>,
+    heard: Mutex<Heard>,
+    moved: Condvar,
+    pub(crate) dispatcher: Dispatcher,
+}
+
+/// How far the stream has been read.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Heard {
+    /// Counts the streams; sequence numbers begin anew with each.
+    stream: u64,
+    sequence: u64,
+    ended: bool,
+}
+
+impl Events {
+    /// Starts to follow a session's events; returns when the stream stands.
+    ///
+    /// # Errors
+    /// `ServerUnavailable`, `TimedOut`.
+    pub(crate) fn follow(connection: Arc<Connection>) -> Result<Arc<Events>> {
+        let core = connection.core.clone();
+        let events = Arc::new(Events {
+            connection,
+            plugins: Mutex::default(),
+            heard: Mutex::default(),
+            moved: Condvar::new(),
+            dispatcher: Dispatcher::default(),
+        });
+        core.spawn(read(Arc::downgrade(&events), events.connection.clone()));
+        let heard = events.wait(QUICK, |heard| heard.stream > 0)?;
+        if heard.ended {
+            return Err(events.connection.gone_error());
+        }
+        Ok(events)
+    }
+
+    /// Sends a plugin's events to it from now on.
+    pub(crate) fn add(&self, plugin: &Arc<Shared>) {
+        lock(&self.plugins).insert(plugin.handle.clone(), Arc::downgrade(plugin));
+    }
+
+    /// Forgets a plugin.
+    pub(crate) fn remove(&self, handle: &str) {
+        lock(&self.plugins).remove(handle);
+    }
+
+    /// The plugins that are still held by someone.
+    pub(crate) fn plugins(&self) -> Vec<Arc<Shared>> {
+        lock(&self.plugins)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    /// Waits until everything a plugin has caused so far has been told to its callbacks.
+    ///
+    /// # Errors
+    /// `ServerUnavailable`, `TimedOut`, `WrongState` from within a callback.
+    pub(crate) fn flush(&self, plugin: &Shared) -> Result<()> {
+        let before = *lock(&self.heard);
+        let request = FlushEventsRequest {
+            handle: plugin.handle.clone(),
+        };
+        let flushed = self.connection.call(
+            Call::new("FlushEvents", QUICK),
+            request,
+            |mut api, request| async move { api.events.flush_events(request).await },
+        );
+        match flushed {
+            Ok(flushed) => {
+                self.wait(QUICK, |heard| {
+                    heard.stream != before.stream || heard.sequence >= flushed.sequence
+                })?;
+            }
+            // It says nothing any more; what it said is already on its way.
+            Err(e) if is_ended(e.reason) => {}
+            Err(e) => return Err(e),
+        }
+        self.dispatcher.settle(QUICK)
+    }
+
+    /// Ends all waits for events.
+    pub(crate) fn close(&self) {
+        self.dispatcher.close();
+        self.advance(|heard| heard.ended = true);
+    }
+
+    fn wait(&self, timeout: Duration, until: impl Fn(&Heard) -> bool) -> Result<Heard> {
+        let deadline = Instant::now() + timeout;
+        let mut heard = lock(&self.heard);
+        while !heard.ended && !until(&heard) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(error::timed_out("the event stream", timeout.as_secs_f64()));
+            }
+            heard = self
+                .moved
+                .wait_timeout(heard, left)
+                .unwrap_or_else(|e| e.into_inner())
+                .0;
+        }
+        Ok(*heard)
+    }
+
+    fn advance(&self, change: impl FnOnce(&mut Heard)) {
+        change(&mut lock(&self.heard));
+        self.moved.notify_all();
+    }
+
+    fn route(&self, event: WatchEventsResponse) {
+        let sequence = event.sequence;
+        match event.event {
+            Some(Event::Snapshot(snapshot)) => {
+                for plugin in snapshot.plugins {
+                    if let (Some(shared), Some(death)) = (self.find(&plugin.handle), plugin.death) {
+                        shared.note_death(death);
+                    }
+                }
+                self.advance(|heard| {
+                    heard.stream += 1;
+                    heard.sequence = 0;
+                });
+                return;
+            }
+            Some(Event::Lost(lost)) if event.handle.is_empty() => {
+                for plugin in self.plugins() {
+                    plugin.lost_events(lost.count);
+                }
+            }
+            Some(what) => {
+                if let Some(plugin) = self.find(&event.handle) {
+                    self.tell(&plugin, event.generation, what);
+                }
+            }
+            None => {}
+        }
+        self.advance(|heard| heard.sequence = sequence);
+    }
+
+    fn tell(&self, plugin: &Shared, generation: u64, what: Event) {
+        let news = match what {
+            Event::Died(death) => {
+                plugin.note_death(death);
+                return;
+            }
+            // A dead worker's last words would spoil what is known of its successor.
+            _ if generation != 0 && generation < plugin.generation() => return,
+            Event::ParameterChanged(changed) => {
+                if !changed.by_host && changed.value.is_finite() {
+                    plugin.journal().parameter_set(changed.index, changed.value);
+                }
+                News::Value(changed.index, changed.value)
+            }
+            Event::ParameterGesture(gesture) => News::Gesture(gesture.index, gesture.is_begin),
+            Event::ProcessorChanged(changed) => News::Change(plugin.note_change(&changed)),
+            Event::LogLine(line) => {
+                tracing::debug!(plugin = %plugin.name(), source = ?line.source(), "{}", line.text);
+                return;
+            }
+            Event::Lost(lost) => {
+                plugin.lost_events(lost.count);
+                return;
+            }
+            Event::Snapshot(_) | Event::Restarted(_) | Event::Closed(_) => return,
+        };
+        self.dispatcher.push(&plugin.callbacks, news);
+    }
+
+    fn find(&self, handle: &str) -> Option<Arc<Shared>> {
+        lock(&self.plugins).get(handle).and_then(Weak::upgrade)
+    }
+
+    /// The daemon does not come back: nobody may wait for it.
+    fn give_up(&self) {
+        self.connection.mark_gone();
+        for plugin in self.plugins() {
+            plugin.wake();
+        }
+        self.advance(|heard| {
+            heard.stream = heard.stream.max(1);
+            heard.ended = true;
+        });
+    }
+}
+
+/// Reads streams until the daemon is gone or nobody listens.
+async fn read(events: Weak<Events>, connection: Arc<Connection>) {
+    let mut failures = 0;
+    while failures < ATTEMPTS {
+        let mut api = connection.api();
+        let watched = api.events.watch_events(WatchEventsRequest::default()).await;
+        match watched {
+            Ok(response) => {
+                let mut stream = response.into_inner();
+                while let Ok(Some(event)) = stream.message().await {
+                    let Some(events) = events.upgrade() else {
+                        return;
+                    };
+                    if event.sequence > 0 {
+                        failures = 0;
+                    }
+                    events.route(event);
+                }
+                failures += 1;
+            }
+            Err(status) => {
+                let error = connection.error(status);
+                tracing::debug!("no event stream: {error}");
+                failures = ATTEMPTS;
+            }
+        }
+    }
+    if let Some(events) = events.upgrade() {
+        events.give_up();
+    }
+}
+
+fn is_ended(reason: ErrorReason) -> bool {
+    matches!(
+        reason,
+        ErrorReason::PluginDead
+            | ErrorReason::PluginClosed
+            | ErrorReason::PluginCrashed
+            | ErrorReason::PluginHung
+            | ErrorReason::NotFound
+    )
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}

@@ -1,0 +1,234 @@
+//! How a plugin is opened.
+
+use std::path::Path;
+
+use plugpen_proto::limits::{EVENT_BYTES, MAX_BLOCK_SIZE, MAX_CHANNELS, RING_DEPTH};
+use plugpen_proto::v1::{self, AudioPath};
+
+use crate::error::{self, Error, Result};
+
+/// How a plugin is opened. The defaults are minihost's: 48 kHz, blocks of up to 512 frames, two
+/// channels each way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenOptions {
+    /// Frames a second, finite and above 0.
+    pub sample_rate: f64,
+    /// Largest block, 1 to 1048576 frames.
+    pub max_block_size: u32,
+    /// Wished input channels; the plugin's own layout wins, and odd wishes are no error.
+    pub in_channels: i32,
+    /// Wished output channels.
+    pub out_channels: i32,
+    /// Wished sidechain channels; 0 where the plugin has no sidechain.
+    pub sidechain_channels: i32,
+    /// Chooses within a file of several plugins: an index, a name, a URI or a class id. Empty:
+    /// the first.
+    pub selector: String,
+    /// Whether audio will be processed; without it no rings are made.
+    pub audio: bool,
+    /// Blocks a ring holds, 4 to 64; 0 lets the daemon choose.
+    pub ring_depth: u32,
+    /// Bytes for the events of one block in each direction, 4096 to 16777216; 0 lets the daemon
+    /// choose.
+    pub event_bytes: u32,
+    /// Offline work: the plugin may use its best algorithms.
+    pub non_realtime: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        OpenOptions {
+            sample_rate: 48_000.0,
+            max_block_size: 512,
+            in_channels: 2,
+            out_channels: 2,
+            sidechain_channels: 0,
+            selector: String::new(),
+            audio: true,
+            ring_depth: 0,
+            event_bytes: 0,
+            non_realtime: false,
+        }
+    }
+}
+
+impl OpenOptions {
+    /// The options as the daemon takes them.
+    ///
+    /// # Errors
+    /// `InvalidInput`, with the range.
+    pub(crate) fn message(&self, path: &str) -> Result<v1::OpenOptions> {
+        check_sample_rate(self.sample_rate)?;
+        if !(1..=MAX_BLOCK_SIZE).contains(&self.max_block_size) {
+            return Err(Error::invalid(format!(
+                "max_block_size must be in [1, {MAX_BLOCK_SIZE}], got {}",
+                self.max_block_size
+            )));
+        }
+        for (name, value, range) in [
+            ("ring_depth", self.ring_depth, RING_DEPTH),
+            ("event_bytes", self.event_bytes, EVENT_BYTES),
+        ] {
+            if value != 0 && !range.contains(&value) {
+                return Err(Error::invalid(format!(
+                    "{name} must be 0 or in [{}, {}], got {value}",
+                    range.start(),
+                    range.end()
+                )));
+            }
+        }
+        Ok(v1::OpenOptions {
+            path: resolve(path)?,
+            selector: self.selector.clone(),
+            sample_rate: self.sample_rate,
+            max_block_size: self.max_block_size,
+            in_channels: wish(self.in_channels),
+            out_channels: wish(self.out_channels),
+            sidechain_channels: wish(self.sidechain_channels),
+            audio_path: match self.audio {
+                true => AudioPath::SharedMemory.into(),
+                false => AudioPath::None.into(),
+            },
+            ring_depth: self.ring_depth,
+            event_bytes: self.event_bytes,
+            non_realtime: self.non_realtime,
+        })
+    }
+}
+
+/// A rate that a plugin can be run at.
+///
+/// # Errors
+/// `InvalidInput`.
+pub(crate) fn check_sample_rate(rate: f64) -> Result<()> {
+    if rate.is_finite() && rate > 0.0 {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "sample_rate must be a finite number > 0, got {rate}"
+    )))
+}
+
+fn wish(channels: i32) -> u32 {
+    u32::try_from(channels).unwrap_or(0).min(MAX_CHANNELS)
+}
+
+/// A path as the daemon, which has another working directory, can use it. A URI stays as it is.
+///
+/// # Errors
+/// `InvalidInput` for an empty path or one with a zero byte.
+pub(crate) fn resolve(path: &str) -> Result<String> {
+    if path.is_empty() {
+        return Err(Error::invalid(
+            "Failed to open plugin: plugin_path is empty; give a file, a bundle or an LV2 URI",
+        ));
+    }
+    if path.contains('\0') {
+        return Err(Error::invalid(
+            "a plugin's path must not contain a zero byte",
+        ));
+    }
+    if is_uri(path) {
+        return Ok(path.to_owned());
+    }
+    let absolute = std::path::absolute(Path::new(path))
+        .map_err(|e| Error::invalid(format!("the plugin's path {path:?}: {e}")))?;
+    absolute.into_os_string().into_string().map_err(|path| {
+        Error::invalid(format!(
+            "the path {} is not UTF-8, which plugpen needs",
+            path.display()
+        ))
+    })
+}
+
+/// Whether a path is rather a URI: `http://...`, `urn:...`, any scheme of two letters or more
+/// before a colon and no such file.
+fn is_uri(path: &str) -> bool {
+    let Some((scheme, rest)) = path.split_once(':') else {
+        return false;
+    };
+    let is_scheme = scheme.len() > 1
+        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    is_scheme && (rest.starts_with("//") || !Path::new(path).exists())
+}
+
+/// A folder to scan, absolute.
+///
+/// # Errors
+/// `NotFound` with minihost's message where it is no folder.
+pub(crate) fn resolve_directory(directory: &str) -> Result<String> {
+    if !Path::new(directory).is_dir() {
+        return Err(Error::new(
+            v1::ErrorReason::NotFound,
+            format!("Failed to scan directory: {directory}: it is not a directory"),
+        ));
+    }
+    resolve(directory)
+}
+
+/// A finite parameter value.
+///
+/// # Errors
+/// `InvalidInput`.
+pub(crate) fn check_value(value: f64) -> Result<()> {
+    match value.is_finite() {
+        true => Ok(()),
+        false => Err(error::not_finite("value", value)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_become_absolute_and_uris_stay() {
+        let here = std::env::current_dir().unwrap();
+        let expected = here.join("a/b.lv2").to_str().unwrap().to_owned();
+        assert_eq!(resolve("a/b.lv2").unwrap(), expected);
+        for uri in ["http://drobilla.net/plugins/mda/EPiano", "urn:distrho:kars"] {
+            assert_eq!(resolve(uri).unwrap(), uri);
+        }
+        assert_eq!(resolve("/x/y.lv2").unwrap(), "/x/y.lv2");
+        assert!(
+            resolve("")
+                .unwrap_err()
+                .message
+                .contains("plugin_path is empty")
+        );
+        assert!(resolve("a\0b").is_err());
+    }
+
+    fn refusal(change: impl FnOnce(&mut OpenOptions)) -> String {
+        let mut options = OpenOptions::default();
+        change(&mut options);
+        options.message("/x").unwrap_err().message
+    }
+
+    #[test]
+    fn odd_wishes_are_fine_and_impossible_demands_are_named() {
+        let options = OpenOptions {
+            in_channels: -1,
+            out_channels: 0,
+            sidechain_channels: i32::MAX,
+            ..OpenOptions::default()
+        };
+        let message = options.message("/x").unwrap();
+        assert_eq!((message.in_channels, message.out_channels), (0, 0));
+        assert_eq!(message.sidechain_channels, MAX_CHANNELS);
+        assert_eq!(
+            refusal(|o| o.sample_rate = 0.0),
+            "sample_rate must be a finite number > 0, got 0"
+        );
+        assert!(refusal(|o| o.sample_rate = f64::NAN).contains("sample_rate"));
+        assert_eq!(
+            refusal(|o| o.max_block_size = 0),
+            "max_block_size must be in [1, 1048576], got 0"
+        );
+        assert!(refusal(|o| o.ring_depth = 3).contains("[4, 64]"));
+        assert!(refusal(|o| o.event_bytes = 1).contains("[4096, 16777216]"));
+    }
+}

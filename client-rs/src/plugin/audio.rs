@@ -1,0 +1,136 @@
+//! Playing: one block at a time, or the rings as a whole for the engine.
+
+use plugpen_engine::{BlockInput, BlockOutput, BlockProcessor, Io, Planes, PlanesMut};
+use plugpen_proto::event::EventList;
+use plugpen_proto::v1::ErrorReason;
+
+use super::Plugin;
+use crate::checks;
+use crate::error::{Error, Result};
+use crate::ring_processor::RingProcessor;
+use crate::slot::Taken;
+
+/// What a block had beside its samples and events.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct BlockReport {
+    /// Events the plugin gave out that found no room in the block, or were malformed.
+    pub events_dropped: u64,
+}
+
+/// Exclusive use of a plugin's rings, for the engine; they go back when it is dropped. Blocks that
+/// are still in flight then are thrown away.
+pub struct PluginAudio(Taken<Box<RingProcessor>>);
+
+impl PluginAudio {
+    /// Other rings take the place of these, which are unmapped.
+    pub(crate) fn replace(&mut self, rings: RingProcessor) {
+        *self.0 = Box::new(rings);
+    }
+}
+
+impl Drop for PluginAudio {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
+}
+
+impl std::fmt::Debug for PluginAudio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PluginAudio")
+            .field("in_flight", &self.in_flight())
+            .finish()
+    }
+}
+
+impl BlockProcessor for PluginAudio {
+    fn io(&self) -> Io {
+        self.0.io()
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.0.in_flight()
+    }
+
+    fn done(&mut self) -> Result<usize> {
+        self.0.done()
+    }
+
+    fn wait(&mut self, blocks: usize) -> Result<()> {
+        self.0.wait(blocks)
+    }
+
+    fn submit(&mut self, block: &BlockInput<'_>) -> Result<()> {
+        self.0.submit(block)
+    }
+
+    fn collect(&mut self, block: &mut BlockOutput<'_>) -> Result<usize> {
+        self.0.collect(block)
+    }
+}
+
+impl Plugin {
+    /// Processes one block and waits for it. Safe to call from several threads, which take turns.
+    ///
+    /// `input`, `sidechain` and `output` are planar, every channel `frames` long, with at least
+    /// the plugin's number of channels; `None` is silence (or drops the output). Surplus inputs
+    /// are ignored, surplus outputs left untouched. `events` reach the plugin at their offsets;
+    /// MIDI beyond the block moves to its last frame. What the plugin gives out is appended to
+    /// `events_out`. 0 frames do nothing. Does not allocate once it has been called a few times.
+    ///
+    /// # Errors
+    /// `InvalidInput` for shapes and events that do not fit (nothing was processed then),
+    /// `LimitReached` for more events than agreed, `PluginCrashed` or `PluginHung` where it died of
+    /// this block, `PluginDead` where it had died before, `PluginClosed`, `ServerUnavailable`,
+    /// `TimedOut`.
+    pub fn process<'a>(
+        &self,
+        input: Planes<'_>,
+        sidechain: Planes<'_>,
+        output: PlanesMut<'a>,
+        frames: usize,
+        events: &EventList,
+        events_out: &'a mut EventList,
+    ) -> Result<BlockReport> {
+        let mut audio = self.lock_audio()?;
+        checks::shapes(&audio.io(), frames, &input, &sidechain, &output)?;
+        if frames == 0 && events.is_empty() {
+            return Ok(BlockReport::default());
+        }
+        let input = BlockInput {
+            frames,
+            audio: input,
+            sidechain,
+            events,
+            transport: None,
+        };
+        let mut block = BlockOutput {
+            audio: output,
+            events: events_out,
+            events_dropped: 0,
+        };
+        audio.0.process(&input, &mut block)?;
+        Ok(BlockReport {
+            events_dropped: block.events_dropped,
+        })
+    }
+
+    /// Takes the plugin's audio for the exclusive use of the engine; others wait for their turn.
+    ///
+    /// # Errors
+    /// `PluginClosed`; `WrongState` where the plugin was opened without audio, this thread already
+    /// has it, or another keeps it for half a minute.
+    pub fn lock_audio(&self) -> Result<PluginAudio> {
+        self.shared.check_open()?;
+        let Some(rings) = &self.rings else {
+            return Err(Error::new(
+                ErrorReason::WrongState,
+                "the plugin was opened without audio; open it with audio to process blocks",
+            ));
+        };
+        rings.take().map(PluginAudio)
+    }
+}

@@ -1,0 +1,410 @@
+//! A session on a daemon: private to this process, or shared.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use plugpen_proto::v1::scan_plugins_response::Result as ScanResult;
+use plugpen_proto::v1::{
+    CloseSessionRequest, ErrorReason, GetServerInfoRequest, GetServerInfoResponse,
+    ListPluginsRequest, OpenPluginRequest, OpenedPlugin, PluginDescription, ProbePluginRequest,
+    ScanFailure, ScanPluginsRequest, ScanProgress,
+};
+
+use crate::connection::{Call, Connection, LOAD, PROBE, QUICK};
+use crate::core::Core;
+use crate::daemon::{Daemon, PrivateOptions};
+use crate::error::{self, Error, Result};
+use crate::events::Events;
+use crate::options::{OpenOptions, resolve, resolve_directory};
+use crate::plugin::Plugin;
+use crate::plugin::shared::{Shared, lock};
+
+/// Names a running daemon to use instead of a private one, e.g. `unix:/run/user/1000/plugpen/plugpend.sock`.
+const SERVER_VARIABLE: &str = "PLUGPEN_SERVER";
+/// The token of that daemon, where it is not in the file beside the socket.
+const TOKEN_VARIABLE: &str = "PLUGPEN_TOKEN";
+/// Closing must not hold anybody up for long.
+const CLOSE: Duration = Duration::from_secs(5);
+/// Most pages of a list that are asked for.
+const PAGES: usize = 1000;
+
+/// A session on a `plugpend`. Clones are the same session; it ends with the last clone and the
+/// last of its plugins, or with [`Server::close`].
+#[derive(Clone)]
+pub struct Server(Arc<Session>);
+
+struct Session {
+    connection: Arc<Connection>,
+    events: Arc<Events>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    closed: bool,
+    daemon: Option<Daemon>,
+}
+
+/// What a scan finds, in no particular order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ScanItem {
+    /// A plugin.
+    Plugin(PluginDescription),
+    /// A file or bundle that could not be read; a crash while probing is one too.
+    Failure(ScanFailure),
+    /// How far the scan is.
+    Progress(ScanProgress),
+}
+
+impl Server {
+    /// Starts a daemon for this process alone. It ends with the session, and with the process
+    /// however that ends. Blocks until it is ready, usually some milliseconds, 20 s at most.
+    ///
+    /// # Errors
+    /// `ServerUnavailable` where `plugpend` is not found or does not start, with its last words.
+    pub fn private() -> Result<Server> {
+        Server::private_with(&PrivateOptions::default())
+    }
+
+    /// As [`Server::private`], with more say in it.
+    ///
+    /// # Errors
+    /// As [`Server::private`].
+    pub fn private_with(options: &PrivateOptions) -> Result<Server> {
+        let core = Core::get()?;
+        let daemon = Daemon::start(options)?;
+        let token = token_beside(&daemon.socket());
+        let connection = Connection::open(core, &daemon.socket(), token.as_deref())?;
+        Server::begin(connection, Some(daemon))
+    }
+
+    /// Connects to a running daemon, `unix:/path/to/plugpend.sock`. The token is taken from the
+    /// environment variable `PLUGPEN_TOKEN`, else from the file `token` beside the socket.
+    ///
+    /// # Errors
+    /// `InvalidInput` for an address of another form, `ServerUnavailable`, `NotAllowed`,
+    /// `VersionMismatch`.
+    pub fn connect(target: &str) -> Result<Server> {
+        let token = std::env::var(TOKEN_VARIABLE).ok();
+        Server::connect_with_token(target, token.as_deref())
+    }
+
+    /// As [`Server::connect`], with a token; `None` takes the file beside the socket.
+    ///
+    /// # Errors
+    /// As [`Server::connect`].
+    pub fn connect_with_token(target: &str, token: Option<&str>) -> Result<Server> {
+        let socket = socket_of(target)?;
+        let beside = token.is_none().then(|| token_beside(&socket)).flatten();
+        let connection = Connection::open(Core::get()?, &socket, token.or(beside.as_deref()))?;
+        Server::begin(connection, None)
+    }
+
+    /// The process's default: the daemon that `PLUGPEN_SERVER` names, else a private one, started
+    /// on first use and used by all. A default whose daemon has died is replaced.
+    ///
+    /// # Errors
+    /// As [`Server::private`] and [`Server::connect`].
+    pub fn shared_default() -> Result<Server> {
+        Server::shared_default_with(&PrivateOptions::default())
+    }
+
+    /// As [`Server::shared_default`]; the options count where a daemon is started.
+    ///
+    /// # Errors
+    /// As [`Server::shared_default`].
+    pub fn shared_default_with(options: &PrivateOptions) -> Result<Server> {
+        let core = Core::get()?;
+        let mut slot = lock(&core.default_server);
+        if let Some(server) = slot.as_ref().filter(|server| server.is_usable()) {
+            return Ok(server.clone());
+        }
+        let named = std::env::var(SERVER_VARIABLE).unwrap_or_default();
+        let server = match named.as_str() {
+            "" => Server::private_with(options)?,
+            target => Server::connect(target)?,
+        };
+        *slot = Some(server.clone());
+        Ok(server)
+    }
+
+    fn begin(connection: Connection, daemon: Option<Daemon>) -> Result<Server> {
+        let connection = Arc::new(connection);
+        let events = Events::follow(connection.clone())?;
+        let state = State {
+            closed: false,
+            daemon,
+        };
+        Ok(Server(Arc::new(Session {
+            connection,
+            events,
+            state: Mutex::new(state),
+        })))
+    }
+
+    /// The daemon's address, `unix:PATH`.
+    pub fn target(&self) -> &str {
+        &self.0.connection.target
+    }
+
+    /// Whether calls can be made: not closed, and the daemon not known to be gone.
+    pub fn is_usable(&self) -> bool {
+        !lock(&self.0.state).closed && !self.0.connection.is_gone()
+    }
+
+    /// Version, formats, sandbox and limits of the daemon.
+    ///
+    /// # Errors
+    /// `ServerUnavailable`, `TimedOut`.
+    pub fn info(&self) -> Result<GetServerInfoResponse> {
+        self.check()?.call(
+            Call::new("GetServerInfo", QUICK),
+            GetServerInfoRequest {},
+            |mut api, request| async move { api.server.get_server_info(request).await },
+        )
+    }
+
+    /// Opens a plugin in a worker process of its own: a file, a bundle or an LV2 URI. Blocks
+    /// until it is ready to play.
+    ///
+    /// # Errors
+    /// `NotFound`, `InvalidInput`, `PluginRefused`, `PluginCrashed` where the plugin died while it
+    /// loaded, `PluginHung`, `LimitReached`, `ServerUnavailable`.
+    pub fn open(&self, path: &str, options: &OpenOptions) -> Result<Plugin> {
+        let message = options.message(path)?;
+        let request = OpenPluginRequest {
+            options: Some(message),
+            request_id: String::new(),
+        };
+        let opened = self.check()?.call(
+            Call::new("OpenPlugin", LOAD),
+            request,
+            |mut api, request| async move { api.plugins.open_plugin(request).await },
+        )?;
+        let described = opened
+            .plugin
+            .ok_or_else(|| Error::bug("the daemon opened a plugin and did not describe it"))?;
+        let shared = Arc::new(Shared::new(self.0.connection.clone(), described));
+        shared.journal().set_non_realtime(options.non_realtime);
+        self.0.events.add(&shared);
+        Plugin::new(self.clone(), shared, path, opened.audio.as_ref())
+    }
+
+    /// Reads what can be known of the plugins of one file or bundle without playing them; of one
+    /// plugin for an LV2 URI.
+    ///
+    /// # Errors
+    /// `NotFound`, `PluginCrashed` where the plugin died while it was read, `PluginHung`,
+    /// `ServerUnavailable`.
+    pub fn probe(&self, path: &str) -> Result<Vec<PluginDescription>> {
+        let request = ProbePluginRequest {
+            path: resolve(path)?,
+        };
+        let probed = self.check()?.call(
+            Call::new("ProbePlugin", PROBE),
+            request,
+            |mut api, request| async move { api.discovery.probe_plugin(request).await },
+        )?;
+        Ok(probed.plugins)
+    }
+
+    /// Finds all plugins below some folders, recursively; below the system's standard folders
+    /// where none are given. `refresh` reads again what is known from earlier. `on` is called for
+    /// each item as it comes.
+    ///
+    /// # Errors
+    /// `NotFound` for a folder that is none; `ServerUnavailable`; `TimedOut` where nothing comes
+    /// for two minutes.
+    pub fn scan(
+        &self,
+        directories: &[String],
+        refresh: bool,
+        on: &mut dyn FnMut(ScanItem),
+    ) -> Result<()> {
+        let directories: Vec<_> = directories
+            .iter()
+            .map(|directory| resolve_directory(directory))
+            .collect::<Result<_>>()?;
+        let connection = self.check()?;
+        let call = Call::new("ScanPlugins", PROBE);
+        let request = call.request(ScanPluginsRequest {
+            directories,
+            refresh,
+        });
+        let mut api = connection.api();
+        let answer = async move { api.discovery.scan_plugins(request).await };
+        let mut stream = connection.run(call, answer)?.into_inner();
+        // Each item has the deadline; a scan as a whole may take as long as it likes.
+        while let Some(response) = connection.run(call, stream.message())? {
+            match response.result {
+                Some(ScanResult::Plugin(plugin)) => on(ScanItem::Plugin(plugin)),
+                Some(ScanResult::Failure(failure)) => on(ScanItem::Failure(failure)),
+                Some(ScanResult::Progress(progress)) => on(ScanItem::Progress(progress)),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The plugins that are open: this session's, or those of all sessions.
+    ///
+    /// # Errors
+    /// `ServerUnavailable`, `NotAllowed`.
+    pub fn plugins(&self, all_sessions: bool) -> Result<Vec<OpenedPlugin>> {
+        let connection = self.check()?;
+        let mut plugins = Vec::new();
+        let mut page_token = String::new();
+        for _ in 0..PAGES {
+            let request = ListPluginsRequest {
+                page_size: 0,
+                page_token,
+                all_sessions,
+            };
+            let page = connection.call(
+                Call::new("ListPlugins", QUICK),
+                request,
+                |mut api, request| async move { api.plugins.list_plugins(request).await },
+            )?;
+            plugins.extend(page.plugins);
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return Ok(plugins);
+            }
+        }
+        Err(Error::bug("the daemon's list of plugins does not end"))
+    }
+
+    /// Ends the session: closes its plugins, and the daemon where it is private. Closing twice is
+    /// no error.
+    pub fn close(&self) {
+        self.0.close();
+    }
+
+    pub(crate) fn events(&self) -> &Arc<Events> {
+        &self.0.events
+    }
+
+    fn check(&self) -> Result<&Connection> {
+        self.0.connection.core.check_process()?;
+        if lock(&self.0.state).closed {
+            return Err(error::server_closed(self.target()));
+        }
+        Ok(&self.0.connection)
+    }
+}
+
+impl std::fmt::Debug for Server {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Server").field(&self.target()).finish()
+    }
+}
+
+impl Session {
+    fn close(&self) {
+        let daemon = {
+            let mut state = lock(&self.state);
+            if std::mem::replace(&mut state.closed, true) {
+                return;
+            }
+            state.daemon.take()
+        };
+        for plugin in self.events.plugins() {
+            plugin.close();
+            plugin.callbacks.clear();
+        }
+        self.events.close();
+        if daemon.is_none() && !self.connection.is_gone() {
+            // It may fail for all it matters: the daemon ends the session when it hears nothing.
+            let _ = self.connection.call(
+                Call::new("CloseSession", CLOSE),
+                CloseSessionRequest {},
+                |mut api, request| async move { api.server.close_session(request).await },
+            );
+        }
+        drop(daemon);
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.connection.core.is_own_process() {
+            self.close();
+        } else {
+            // A forked child's copy: taking the channel apart would talk to threads that are not
+            // there.
+            std::mem::forget(self.connection.clone());
+            std::mem::forget(self.events.clone());
+        }
+    }
+}
+
+/// The socket of the daemon that the user runs for all programs: in `$XDG_RUNTIME_DIR/plugpen`, or
+/// in `/tmp/plugpen-UID`.
+pub fn default_socket() -> PathBuf {
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty());
+    let folder = match runtime {
+        Some(runtime) => PathBuf::from(runtime).join("plugpen"),
+        None => PathBuf::from(format!(
+            "/tmp/plugpen-{}",
+            rustix::process::getuid().as_raw()
+        )),
+    };
+    folder.join("plugpend.sock")
+}
+
+fn socket_of(target: &str) -> Result<PathBuf> {
+    let path = target.strip_prefix("unix:").unwrap_or(target);
+    // "unix:///run/x" has an empty authority before an absolute path.
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let is_remote = target.contains("://") && !target.starts_with("unix:");
+    if is_remote || path.is_empty() {
+        return Err(Error::new(
+            match is_remote {
+                true => ErrorReason::Unsupported,
+                false => ErrorReason::InvalidInput,
+            },
+            format!(
+                "{target:?} is no address of a daemon this client can reach; expected unix:/path/to/plugpend.sock"
+            ),
+        ));
+    }
+    std::path::absolute(path).map_err(|e| Error::invalid(format!("the address {target:?}: {e}")))
+}
+
+fn token_beside(socket: &Path) -> Option<String> {
+    std::fs::read_to_string(socket.with_file_name("token")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_all_spellings_are_understood() {
+        for target in ["unix:/run/p.sock", "unix:///run/p.sock", "/run/p.sock"] {
+            assert_eq!(socket_of(target).unwrap(), Path::new("/run/p.sock"));
+        }
+    }
+
+    #[test]
+    fn other_addresses_are_refused_with_the_expected_form() {
+        for (target, reason) in [
+            ("https://box:7380", ErrorReason::Unsupported),
+            ("", ErrorReason::InvalidInput),
+            ("unix:", ErrorReason::InvalidInput),
+        ] {
+            let error = socket_of(target).unwrap_err();
+            assert_eq!(error.reason, reason);
+            assert!(error.message.contains("unix:/path"), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn connecting_to_nobody_fails_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = format!("unix:{}/none.sock", folder.path().display());
+        let error = Server::connect(&target).unwrap_err();
+        assert_eq!(error.reason, ErrorReason::ServerUnavailable);
+    }
+}

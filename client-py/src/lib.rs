@@ -1,1 +1,55 @@
-//! Skeleton.
+//! The Python face of plugpen: the native half of the package `plugpen`.
+//!
+//! 1. A class here is a thin proxy over one of `plugpen` (client-rs) or `plugpen_engine`.
+//! 2. Arguments are checked and arrays borrowed while Python is held ([`arrays`], [`events`]).
+//! 3. Python is released around every wait, and nothing of it is touched there.
+//! 4. Errors become the exceptions of the status table ([`errors`]).
+#![forbid(unsafe_code)]
+#![allow(
+    missing_docs,
+    reason = "nothing is public to Rust; what Python sees is documented"
+)]
+
+mod arguments;
+mod arrays;
+mod audio_files;
+mod blocks;
+mod chain;
+mod errors;
+mod events;
+mod midi_file;
+mod plugin;
+mod renderer;
+mod server;
+
+#[pyo3::pymodule]
+mod _plugpen {
+    #[pymodule_export]
+    use crate::{
+        audio_files::{get_audio_info, read_audio, write_audio},
+        chain::PluginChain,
+        errors::_status_table,
+        midi_file::MidiFile,
+        plugin::Plugin,
+        renderer::MidiRenderer,
+        server::{Server, connect, probe, scan_directory},
+    };
+    #[pymodule_export]
+    const MIDI_OUT_CAPACITY: u32 = crate::events::MIDI_OUT_CAPACITY;
+
+    #[pymodule_export]
+    const MH_CHANGE_LATENCY: u32 = 1;
+    #[pymodule_export]
+    const MH_CHANGE_PARAM_INFO: u32 = 2;
+    #[pymodule_export]
+    const MH_CHANGE_PROGRAM: u32 = 4;
+    #[pymodule_export]
+    const MH_CHANGE_NON_PARAM_STATE: u32 = 8;
+    #[pymodule_export]
+    const MH_PRECISION_SINGLE: u8 = 0;
+    #[pymodule_export]
+    const MH_PRECISION_DOUBLE: u8 = 1;
+    #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "Python's name for it")]
+    const __version__: &str = plugpen_proto::VERSION;
+}

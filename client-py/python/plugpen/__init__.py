@@ -1,0 +1,103 @@
+"""Play untrusted audio plugins (LV2, VST), each in a sandboxed process of its own.
+
+    >>> import numpy as np, plugpen
+    >>> with plugpen.Plugin("/usr/lib/lv2/MVerb.lv2", sample_rate=48000) as reverb:
+    ...     dry = np.zeros((2, 512), np.float32)
+    ...     wet = np.zeros_like(dry)
+    ...     reverb.process(dry, wet)
+
+The life of a plugin:
+
+1. `Plugin(path)` starts a private daemon for this Python process, unless one is running, and
+   has it start a worker that loads the plugin. `connect` uses a daemon that runs elsewhere.
+2. Parameters, state, programs and buses are calls to that worker.
+3. `process` and its siblings move blocks of audio through shared memory. Arrays are
+   ``(channels, frames)``, float32; the GIL is released while the plugin works.
+4. When the plugin crashes or hangs, the call raises `PluginCrashed` or `PluginHung` with a
+   `Death`, later calls raise `PluginDead`, and `Plugin.restart` brings it back as it was.
+5. `close`, a ``with`` block, or the garbage collector ends the worker.
+
+Everything that plugpen raises by itself is a `PluginError`; see it for the tree.
+"""
+
+from . import audio_io, render
+from ._exceptions import (
+    Cancelled,
+    Death,
+    IndexOutOfRange,
+    InvalidInput,
+    LimitReached,
+    NotAllowed,
+    PluginCrashed,
+    PluginDead,
+    PluginError,
+    PluginHung,
+    PluginNotFound,
+    ServerBug,
+    ServerUnavailable,
+    TimedOut,
+    Unsupported,
+    WrongState,
+)
+from ._plugpen import (
+    MH_CHANGE_LATENCY,
+    MH_CHANGE_NON_PARAM_STATE,
+    MH_CHANGE_PARAM_INFO,
+    MH_CHANGE_PROGRAM,
+    MH_PRECISION_DOUBLE,
+    MH_PRECISION_SINGLE,
+    MIDI_OUT_CAPACITY,
+    MidiFile,
+    Plugin,
+    PluginChain,
+    Server,
+    __version__,
+    connect,
+    probe,
+    scan_directory,
+)
+from .audio_io import get_audio_info, read_audio, write_audio
+from .render import MidiRenderer, render_midi, render_midi_stream, render_midi_to_file
+
+__all__ = [
+    "Cancelled",
+    "Death",
+    "IndexOutOfRange",
+    "InvalidInput",
+    "LimitReached",
+    "MH_CHANGE_LATENCY",
+    "MH_CHANGE_NON_PARAM_STATE",
+    "MH_CHANGE_PARAM_INFO",
+    "MH_CHANGE_PROGRAM",
+    "MH_PRECISION_DOUBLE",
+    "MH_PRECISION_SINGLE",
+    "MIDI_OUT_CAPACITY",
+    "MidiFile",
+    "MidiRenderer",
+    "NotAllowed",
+    "Plugin",
+    "PluginChain",
+    "PluginCrashed",
+    "PluginDead",
+    "PluginError",
+    "PluginHung",
+    "PluginNotFound",
+    "Server",
+    "ServerBug",
+    "ServerUnavailable",
+    "TimedOut",
+    "Unsupported",
+    "WrongState",
+    "__version__",
+    "audio_io",
+    "connect",
+    "get_audio_info",
+    "probe",
+    "read_audio",
+    "render",
+    "render_midi",
+    "render_midi_stream",
+    "render_midi_to_file",
+    "scan_directory",
+    "write_audio",
+]

@@ -1,0 +1,241 @@
+//! The class `MidiFile`.
+
+use std::sync::{Mutex, MutexGuard};
+
+use plugpen_engine::{EventKind, MidiEvent};
+use pyo3::{prelude::*, types::PyDict};
+
+use crate::{
+    arguments::{Int, PathText},
+    errors::OrRaise,
+};
+
+/// A standard MIDI file: read, edited, written.
+///
+/// A new one has one empty track and 120 ticks a quarter note. Events are appended and listed in
+/// stored order; saving and rendering sort them by tick. Ticks are 0 to 2147483647, channels 0 to
+/// 15, pitches, velocities, controllers, values and programs 0 to 127.
+///
+/// Adders raise InvalidInput (a ValueError) for a value out of its range, and IndexOutOfRange (an
+/// IndexError) for a track that does not exist.
+#[pyclass(module = "plugpen", name = "MidiFile", frozen, subclass, weakref)]
+pub struct MidiFile(Mutex<plugpen_engine::MidiFile>);
+
+impl MidiFile {
+    fn file(&self) -> MutexGuard<'_, plugpen_engine::MidiFile> {
+        self.0
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// The file as it is now.
+    pub fn snapshot(&self) -> plugpen_engine::MidiFile {
+        self.file().clone()
+    }
+}
+
+#[pymethods]
+impl MidiFile {
+    #[new]
+    fn new() -> Self {
+        Self(Mutex::new(plugpen_engine::MidiFile::new()))
+    }
+
+    /// Number of tracks, at least 1.
+    #[getter]
+    fn num_tracks(&self) -> usize {
+        self.file().num_tracks()
+    }
+
+    /// Ticks a quarter note, 1 to 32767.
+    #[getter]
+    fn ticks_per_quarter(&self) -> u16 {
+        self.file().ticks_per_quarter()
+    }
+
+    #[setter]
+    fn set_ticks_per_quarter(&self, value: Int) -> PyResult<()> {
+        self.file().set_ticks_per_quarter(value.0).or_raise()
+    }
+
+    /// Seconds to the last event. Reading it works out the ``seconds`` of all events.
+    #[getter]
+    fn duration_seconds(&self) -> f64 {
+        self.file().duration_seconds()
+    }
+
+    /// Replace the content by a file's. False, and nothing is replaced, if there is no such file
+    /// or it is not a MIDI file.
+    fn load(&self, py: Python<'_>, path: PathText) -> bool {
+        let loaded = py.detach(|| plugpen_engine::MidiFile::load(&path.0));
+        let loaded = loaded.map(|file| *self.file() = file);
+        loaded.is_ok()
+    }
+
+    /// Write the file; False if that fails.
+    fn save(&self, py: Python<'_>, path: PathText) -> bool {
+        let file = self.snapshot();
+        py.detach(|| file.save(&path.0)).is_ok()
+    }
+
+    /// Add an empty track; returns its index.
+    fn add_track(&self) -> usize {
+        self.file().add_track()
+    }
+
+    /// Add a tempo in quarter notes a minute, finite and above 0.
+    fn add_tempo(&self, track: Int, tick: Int, bpm: f64) -> PyResult<()> {
+        self.file().add_tempo(track.0, tick.0, bpm).or_raise()
+    }
+
+    /// Add a note on. With velocity 0 it reads back as a note off.
+    fn add_note_on(
+        &self,
+        track: Int,
+        tick: Int,
+        channel: Int,
+        pitch: Int,
+        velocity: Int,
+    ) -> PyResult<()> {
+        self.file()
+            .add_note_on(track.0, tick.0, channel.0, pitch.0, velocity.0)
+            .or_raise()
+    }
+
+    /// Add a note off.
+    #[pyo3(signature = (track, tick, channel, pitch, velocity = Int(0)),
+        text_signature = "($self, track, tick, channel, pitch, velocity=0)")]
+    fn add_note_off(
+        &self,
+        track: Int,
+        tick: Int,
+        channel: Int,
+        pitch: Int,
+        velocity: Int,
+    ) -> PyResult<()> {
+        self.file()
+            .add_note_off(track.0, tick.0, channel.0, pitch.0, velocity.0)
+            .or_raise()
+    }
+
+    /// Add a control change.
+    fn add_control_change(
+        &self,
+        track: Int,
+        tick: Int,
+        channel: Int,
+        controller: Int,
+        value: Int,
+    ) -> PyResult<()> {
+        self.file()
+            .add_control_change(track.0, tick.0, channel.0, controller.0, value.0)
+            .or_raise()
+    }
+
+    /// Add a program change.
+    fn add_program_change(
+        &self,
+        track: Int,
+        tick: Int,
+        channel: Int,
+        program: Int,
+    ) -> PyResult<()> {
+        self.file()
+            .add_program_change(track.0, tick.0, channel.0, program.0)
+            .or_raise()
+    }
+
+    /// Add a pitch bend, 0 to 16383; 8192 is the centre.
+    fn add_pitch_bend(&self, track: Int, tick: Int, channel: Int, value: Int) -> PyResult<()> {
+        self.file()
+            .add_pitch_bend(track.0, tick.0, channel.0, value.0)
+            .or_raise()
+    }
+
+    /// The events of a track in stored order; empty if there is no such track.
+    ///
+    /// Returns:
+    ///     Dicts with ``type``, ``tick``, ``seconds`` (0.0 until the file was loaded or
+    ///     `duration_seconds` was read) and, by type: ``channel``, ``pitch``, ``velocity``
+    ///     (``note_on``, ``note_off``); ``channel``, ``controller``, ``value``
+    ///     (``control_change``); ``channel``, ``program`` (``program_change``); ``channel``,
+    ///     ``value`` (``pitch_bend``); ``bpm`` (``tempo``); ``meta_type`` (``meta``); ``status``
+    ///     (``other``).
+    fn get_events<'py>(&self, py: Python<'py>, track: Int) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let events = self.file().get_events(track.0);
+        events.iter().map(|event| event_dict(py, event)).collect()
+    }
+
+    /// Count ticks from the start of the song, as at first.
+    fn make_absolute_ticks(&self) {
+        self.file().make_absolute_ticks();
+    }
+
+    /// Count ticks from the event stored before.
+    fn make_delta_ticks(&self) {
+        self.file().make_delta_ticks();
+    }
+
+    /// Merge all tracks into one.
+    fn join_tracks(&self) {
+        self.file().join_tracks();
+    }
+
+    /// Undo `join_tracks`. A file of one track that was never joined is split by MIDI channel.
+    fn split_tracks(&self) {
+        self.file().split_tracks();
+    }
+
+    fn __repr__(&self) -> String {
+        let file = self.file();
+        let events: usize = (0..)
+            .take(file.num_tracks())
+            .map(|track| file.get_events(track).len())
+            .sum();
+        format!(
+            "<plugpen.MidiFile {} track(s), {events} events, {} ticks a quarter>",
+            file.num_tracks(),
+            file.ticks_per_quarter()
+        )
+    }
+}
+
+fn event_dict<'py>(py: Python<'py>, event: &MidiEvent) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("tick", event.tick)?;
+    dict.set_item("seconds", event.seconds)?;
+    dict.set_item("type", event.kind.name())?;
+    if let ("other", status) = (event.kind.name(), event.kind.status()) {
+        dict.set_item("status", status)?;
+        return Ok(dict);
+    }
+    if let Some(channel) = event.kind.channel() {
+        dict.set_item("channel", channel)?;
+    }
+    match &event.kind {
+        EventKind::NoteOff {
+            pitch, velocity, ..
+        }
+        | EventKind::NoteOn {
+            pitch, velocity, ..
+        } => {
+            dict.set_item("pitch", pitch)?;
+            dict.set_item("velocity", velocity)?;
+        }
+        EventKind::ControlChange {
+            controller, value, ..
+        } => {
+            dict.set_item("controller", controller)?;
+            dict.set_item("value", value)?;
+        }
+        EventKind::ProgramChange { program, .. } => dict.set_item("program", program)?,
+        EventKind::PitchBend { value, .. } => dict.set_item("value", value)?,
+        EventKind::Tempo { .. } => dict.set_item("bpm", event.kind.bpm())?,
+        EventKind::Meta { kind, .. } => dict.set_item("meta_type", kind)?,
+        EventKind::PolyPressure { .. }
+        | EventKind::ChannelPressure { .. }
+        | EventKind::SysEx(_)
+        | EventKind::Escape(_) => {}
+    }
+    Ok(dict)
+}

@@ -1,0 +1,223 @@
+//! The class `Plugin`: opening, closing, dying.
+
+mod notifications;
+mod parameters;
+mod playback;
+mod processing;
+mod properties;
+mod state;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use plugpen::{Error, OpenOptions, v1::ErrorReason};
+use plugpen_proto::limits::MAX_BLOCK_SIZE;
+use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyTuple};
+
+use crate::{
+    arguments::{Int, PathText, Selector},
+    errors::{OrRaise, death_object, exception},
+};
+
+use notifications::Slots;
+pub use properties::format_name;
+
+/// An audio plugin, loaded in a sandboxed process of its own.
+///
+/// Any method may be called from any thread. Calls to the plugin's process raise `PluginCrashed`
+/// when it dies in them, `PluginDead` when it died before, and `WrongState` after `close`.
+/// Instances are context managers; leaving the block closes the plugin.
+///
+/// Args:
+///     path: A plugin file, a bundle (a folder), or the URI of an installed LV2 plugin.
+///     sample_rate: Frames a second, finite and above 0.
+///     max_block_size: Most frames a `process` call may have, 1 to 1048576.
+///     in_channels: Channels wished for on the main input; the plugin's own layout wins.
+///     out_channels: Channels wished for on the main output; the plugin's own layout wins.
+///     sidechain_channels: Channels wished for on the sidechain input; 0 for none.
+///     plugin: Which one of a file that holds several: its index, or its name, URI or class id.
+///         None is the first.
+///
+/// Raises:
+///     PluginNotFound: There is no such file, or no plugin in it.
+///     InvalidInput: A value is out of its range.
+///     PluginError: The plugin refuses to load.
+///     PluginCrashed: It died while loading.
+///     ServerUnavailable: The daemon cannot be started.
+#[pyclass(module = "plugpen", name = "Plugin", frozen, subclass, weakref)]
+pub struct Plugin {
+    inner: Arc<plugpen::Plugin>,
+    slots: Arc<Slots>,
+    midi_out_dropped: AtomicU64,
+}
+
+/// What a plugin is opened with, as Python gives it.
+pub struct Opening {
+    pub path: PathText,
+    pub sample_rate: f64,
+    pub max_block_size: Int,
+    pub in_channels: Int,
+    pub out_channels: Int,
+    pub sidechain_channels: Int,
+    pub plugin: Selector,
+}
+
+impl Opening {
+    /// Opens the plugin on a server, or on this process's own.
+    pub fn open(self, py: Python<'_>, server: Option<&plugpen::Server>) -> PyResult<Plugin> {
+        let options = OpenOptions {
+            sample_rate: self.sample_rate,
+            max_block_size: self
+                .max_block_size
+                .within("max_block_size", 1, MAX_BLOCK_SIZE)?,
+            in_channels: self.in_channels.saturated(),
+            out_channels: self.out_channels.saturated(),
+            sidechain_channels: self.sidechain_channels.saturated(),
+            selector: self.plugin.0,
+            ..OpenOptions::default()
+        };
+        let path = self.path.0;
+        let inner = py
+            .detach(|| match server {
+                Some(server) => server.open(&path, &options),
+                None => crate::server::default_server()?.open(&path, &options),
+            })
+            .or_raise()?;
+        Ok(Plugin {
+            inner: Arc::new(inner),
+            slots: Arc::default(),
+            midi_out_dropped: AtomicU64::new(0),
+        })
+    }
+}
+
+impl Plugin {
+    /// The client's plugin.
+    pub fn client(&self) -> &Arc<plugpen::Plugin> {
+        &self.inner
+    }
+
+    /// The client's plugin, if it was not closed.
+    fn open(&self) -> PyResult<&plugpen::Plugin> {
+        match self.inner.is_closed() {
+            false => Ok(&self.inner),
+            true => Err(exception(&Error::new(
+                ErrorReason::PluginClosed,
+                "Plugin is closed; open it anew",
+            ))),
+        }
+    }
+
+    /// Runs a call with Python released.
+    fn call<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&plugpen::Plugin) -> plugpen::Result<T> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| call(&self.inner)).or_raise()
+    }
+
+    fn set_midi_out_dropped(&self, count: u64) {
+        self.midi_out_dropped.store(count, Ordering::Relaxed);
+    }
+}
+
+#[pymethods]
+impl Plugin {
+    #[new]
+    #[pyo3(signature = (
+        path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
+        out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default()
+    ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
+        out_channels=2, sidechain_channels=0, *, plugin=None)")]
+    #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
+    fn new(
+        py: Python<'_>,
+        path: PathText,
+        sample_rate: f64,
+        max_block_size: Int,
+        in_channels: Int,
+        out_channels: Int,
+        sidechain_channels: Int,
+        plugin: Selector,
+    ) -> PyResult<Self> {
+        Opening {
+            path,
+            sample_rate,
+            max_block_size,
+            in_channels,
+            out_channels,
+            sidechain_channels,
+            plugin,
+        }
+        .open(py, None)
+    }
+
+    /// Ends the plugin's process. Closing twice is no error; any other use afterwards raises
+    /// `WrongState`.
+    fn close(&self, py: Python<'_>) {
+        self.slots.clear();
+        // The daemon may be gone, which ends the plugin as well.
+        let _ = py.detach(|| self.inner.close());
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_raised))]
+    fn __exit__(&self, py: Python<'_>, _raised: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    /// Starts a fresh process for the plugin, dead or alive, and brings it to where it was: the
+    /// last state read or set, parameters and programs changed since, transport and sample rate.
+    ///
+    /// Raises:
+    ///     PluginCrashed: It died again meanwhile.
+    fn restart(&self, py: Python<'_>) -> PyResult<()> {
+        self.call(py, |plugin| plugin.restart())
+    }
+
+    /// Whether the plugin's process runs. Does not wait for anything.
+    #[getter]
+    fn is_alive(&self) -> bool {
+        self.inner.is_alive()
+    }
+
+    /// How the plugin's process ended, a `Death`; None while it runs.
+    #[getter]
+    fn death<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let death = py.detach(|| self.inner.death());
+        death.map(|death| death_object(py, &death)).transpose()
+    }
+
+    fn __repr__(&self) -> String {
+        let plugin = &self.inner;
+        let name = plugin.description().name;
+        let life = match plugin.death() {
+            _ if plugin.is_closed() => "closed".into(),
+            Some(death) => format!("dead: {}", death.summary),
+            None => format!(
+                "{} in, {} out, {} parameter(s), {} Hz",
+                plugin.num_input_channels(),
+                plugin.num_output_channels(),
+                plugin.num_params(),
+                plugin.sample_rate()
+            ),
+        };
+        let format = format_name(plugin.description().format());
+        format!("<plugpen.Plugin '{name}' ({format}), {life}>")
+    }
+
+    /// Python's garbage collector sees through the callbacks.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.slots.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.slots.clear();
+    }
+}

@@ -1,0 +1,171 @@
+//! What a plugin does by itself: callbacks.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
+
+use pyo3::{PyTraverseError, PyVisit, exceptions::PyTypeError, prelude::*};
+
+use super::Plugin;
+use crate::arrays::type_name;
+
+/// The Python callables of a plugin, where the garbage collector can see them, and the first
+/// exception one of them raised since `poll_callbacks` last looked.
+#[derive(Default)]
+pub struct Slots {
+    change: Slot,
+    value: Slot,
+    gesture: Slot,
+    raised: Mutex<Option<PyErr>>,
+    /// Dropped calls that `callback_events_dropped` has told of.
+    dropped: AtomicU64,
+}
+
+type Slot = Mutex<Option<Py<PyAny>>>;
+
+impl Slots {
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        for slot in [&self.change, &self.value, &self.gesture] {
+            // Held only for an instant, and never while Python code runs; if it is held just
+            // now, this collection takes the callback for alive.
+            if let Ok(callback) = slot.try_lock() {
+                visit.call(&*callback)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub fn clear(&self) {
+        for slot in [&self.change, &self.value, &self.gesture] {
+            let callback = lock(slot).take();
+            // After the lock: the callback's end may run Python code.
+            drop(callback);
+        }
+    }
+
+    /// Runs a callback on the client's background thread.
+    fn run(
+        &self,
+        slot: &Slot,
+        call: impl for<'py> FnOnce(&Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>>,
+    ) {
+        // Nothing to be told when the interpreter is ending.
+        Python::try_attach(|py| {
+            let callback = lock(slot)
+                .as_ref()
+                .map(|callback| callback.clone_ref(py).into_bound(py));
+            let Some(callback) = callback else {
+                return;
+            };
+            if let Err(error) = call(&callback) {
+                error.clone_ref(py).write_unraisable(py, Some(&callback));
+                lock(&self.raised).get_or_insert(error);
+            }
+        });
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Puts a callable into its slot; false if it is None.
+fn put(slot: &Slot, callback: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
+    if let Some(callback) = callback.as_ref().filter(|callback| !callback.is_callable()) {
+        return Err(PyTypeError::new_err(format!(
+            "callback must be callable or None, got {}",
+            type_name(callback)
+        )));
+    }
+    let given = callback.is_some();
+    let old = std::mem::replace(&mut *lock(slot), callback.map(Bound::unbind));
+    drop(old);
+    Ok(given)
+}
+
+#[pymethods]
+impl Plugin {
+    /// Have `callback(change_flags)` called when the plugin as a whole changes; None ends it.
+    ///
+    /// The flags are a sum of `MH_CHANGE_LATENCY`, `MH_CHANGE_PARAM_INFO`, `MH_CHANGE_PROGRAM` and
+    /// `MH_CHANGE_NON_PARAM_STATE`. Callbacks run in order on one background thread. What they
+    /// raise goes to `sys.unraisablehook`, and the first of it is raised by `poll_callbacks`.
+    #[pyo3(signature = (callback))]
+    fn set_change_callback(&self, callback: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        self.open()?;
+        let given = put(&self.slots.change, callback)?;
+        let slots = Arc::downgrade(&self.slots);
+        let callback = given.then(|| -> plugpen::ChangeCallback {
+            Box::new(move |flags| {
+                if let Some(slots) = slots.upgrade() {
+                    slots.run(&slots.change, |callback| callback.call1((flags,)));
+                }
+            })
+        });
+        self.inner.set_change_callback(callback);
+        Ok(())
+    }
+
+    /// Have `callback(index, value)` called when a parameter gets a value, 0 to 1, from the plugin
+    /// or by `set_param`; None ends it. See `set_change_callback` for where it runs.
+    #[pyo3(signature = (callback))]
+    fn set_param_value_callback(&self, callback: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        self.open()?;
+        let given = put(&self.slots.value, callback)?;
+        let slots = Arc::downgrade(&self.slots);
+        let callback = given.then(|| -> plugpen::ParamValueCallback {
+            Box::new(move |index, value| {
+                if let Some(slots) = slots.upgrade() {
+                    slots.run(&slots.value, |callback| callback.call1((index, value)));
+                }
+            })
+        });
+        self.inner.set_param_value_callback(callback);
+        Ok(())
+    }
+
+    /// Have `callback(index, is_begin)` called when a gesture on a parameter begins or ends; None
+    /// ends it. See `set_change_callback` for where it runs.
+    #[pyo3(signature = (callback))]
+    fn set_param_gesture_callback(&self, callback: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        self.open()?;
+        let given = put(&self.slots.gesture, callback)?;
+        let slots = Arc::downgrade(&self.slots);
+        let callback = given.then(|| -> plugpen::ParamGestureCallback {
+            Box::new(move |index, is_begin| {
+                if let Some(slots) = slots.upgrade() {
+                    slots.run(&slots.gesture, |callback| callback.call1((index, is_begin)));
+                }
+            })
+        });
+        self.inner.set_param_gesture_callback(callback);
+        Ok(())
+    }
+
+    /// Wait until everything that has happened so far has been delivered to the callbacks.
+    ///
+    /// Returns:
+    ///     How many calls were delivered since this was last called.
+    ///
+    /// Raises:
+    ///     Exception: The first one that a callback raised since this was last called.
+    ///     WrongState: Called from within a callback.
+    fn poll_callbacks(&self, py: Python<'_>) -> PyResult<usize> {
+        let delivered = self.call(py, |plugin| plugin.poll_callbacks())?;
+        match lock(&self.slots.raised).take() {
+            Some(error) => Err(error),
+            None => Ok(delivered),
+        }
+    }
+
+    /// How many calls of callbacks were dropped since this was last called, because they came
+    /// faster than they could be delivered.
+    fn callback_events_dropped(&self) -> PyResult<u64> {
+        let total = self.open()?.callback_events_dropped();
+        let reported = self.slots.dropped.swap(total, Ordering::Relaxed);
+        Ok(total.saturating_sub(reported))
+    }
+}

@@ -1,0 +1,352 @@
+//! Daemons: the class `Server`, and the functions that use this process's own.
+
+use std::path::PathBuf;
+
+use plugpen::{
+    Error, PrivateOptions, ScanItem,
+    v1::{ErrorReason, OpenedPlugin, PluginDescription},
+};
+use pyo3::{
+    prelude::*,
+    types::{PyDict, PyTuple},
+};
+
+use crate::{
+    arguments::{Int, PathText, Selector},
+    errors::{OrRaise, death_object},
+    plugin::{Opening, Plugin, format_name},
+};
+
+/// The daemon that is used where none is named: a private one, ended with this process, or the one
+/// that PLUGPEN_SERVER names.
+pub fn default_server() -> plugpen::Result<plugpen::Server> {
+    plugpen::Server::shared_default_with(&PrivateOptions {
+        binary_dirs: package_bin().into_iter().collect(),
+        ..PrivateOptions::default()
+    })
+}
+
+/// The folder of the installed package that holds the daemon and the worker.
+fn package_bin() -> Option<PathBuf> {
+    Python::attach(|py| {
+        let file = py.import("plugpen").ok()?.getattr("__file__").ok()?;
+        let file: PathBuf = file.extract().ok()?;
+        Some(file.parent()?.join("bin"))
+    })
+}
+
+/// A connection to a daemon, made by `connect`. A context manager; leaving the block closes it.
+#[pyclass(module = "plugpen", name = "Server", frozen, weakref)]
+pub struct Server {
+    inner: plugpen::Server,
+}
+
+impl Server {
+    fn call<T: Send>(
+        &self,
+        py: Python<'_>,
+        call: impl FnOnce(&plugpen::Server) -> plugpen::Result<T> + Send,
+    ) -> PyResult<T> {
+        py.detach(|| call(&self.inner)).or_raise()
+    }
+}
+
+#[pymethods]
+impl Server {
+    /// Open a plugin on this daemon; arguments and errors are those of the class `Plugin`.
+    #[pyo3(name = "Plugin", signature = (
+        path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
+        out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default()
+    ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
+        out_channels=2, sidechain_channels=0, *, plugin=None)")]
+    #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
+    fn plugin(
+        &self,
+        py: Python<'_>,
+        path: PathText,
+        sample_rate: f64,
+        max_block_size: Int,
+        in_channels: Int,
+        out_channels: Int,
+        sidechain_channels: Int,
+        plugin: Selector,
+    ) -> PyResult<Plugin> {
+        Opening {
+            path,
+            sample_rate,
+            max_block_size,
+            in_channels,
+            out_channels,
+            sidechain_channels,
+            plugin,
+        }
+        .open(py, Some(&self.inner))
+    }
+
+    /// What is known of a plugin without playing it; see `plugpen.probe`.
+    #[pyo3(signature = (path, plugin = Selector::default()),
+        text_signature = "($self, path, plugin=None)")]
+    fn probe<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathText,
+        plugin: Selector,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let plugins = self.call(py, |server| server.probe(&path.0))?;
+        description_dict(py, &select(plugins, &path.0, &plugin).or_raise()?)
+    }
+
+    /// All plugins below a folder; see `plugpen.scan_directory`.
+    #[pyo3(signature = (directory_path, *, refresh = false))]
+    fn scan_directory<'py>(
+        &self,
+        py: Python<'py>,
+        directory_path: PathText,
+        refresh: bool,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        scan(py, &self.inner, &directory_path.0, refresh)
+    }
+
+    /// The plugins that are open on this daemon.
+    ///
+    /// Args:
+    ///     all_sessions: Those of all clients, not only this connection's.
+    ///
+    /// Returns:
+    ///     Dicts with ``handle``, ``name``, ``path``, ``format``, ``state`` ("READY", "DEAD", ...),
+    ///     ``generation``, ``worker_pid``, ``session_name``, ``age_seconds``, ``memory_bytes``,
+    ///     ``cpu_seconds`` and ``death`` (a `Death` or None).
+    #[pyo3(signature = (all_sessions = false))]
+    fn plugins<'py>(
+        &self,
+        py: Python<'py>,
+        all_sessions: bool,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let plugins = self.call(py, |server| server.plugins(all_sessions))?;
+        plugins
+            .iter()
+            .map(|plugin| opened_dict(py, plugin))
+            .collect()
+    }
+
+    /// What the daemon says of itself.
+    ///
+    /// Returns:
+    ///     A dict with ``version``, ``pid``, ``uptime_seconds``, ``live_workers``, ``formats`` (a
+    ///     dict from names to whether they can be loaded here), ``sandbox`` (a dict from layers to
+    ///     "ENFORCED", "PARTIAL", "ABSENT" or "OFF"), ``capabilities`` (a list) and ``limits`` (a
+    ///     dict).
+    fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let info = self.call(py, plugpen::Server::info)?;
+        let formats = PyDict::new(py);
+        for support in &info.formats {
+            formats.set_item(format_name(support.format()), support.available)?;
+        }
+        let sandbox = PyDict::new(py);
+        for layer in info.sandbox.iter().flat_map(|report| &report.layers) {
+            let state = layer.state().as_str_name();
+            let state = state.strip_prefix("SANDBOX_STATE_").unwrap_or(state);
+            sandbox.set_item(&layer.name, state)?;
+        }
+        let limits = PyDict::new(py);
+        for limit in &info.limits {
+            limits.set_item(&limit.name, limit.value)?;
+        }
+        let dict = PyDict::new(py);
+        dict.set_item("version", &info.version)?;
+        dict.set_item("pid", info.pid)?;
+        dict.set_item("uptime_seconds", info.uptime_seconds)?;
+        dict.set_item("live_workers", info.live_workers)?;
+        dict.set_item("formats", formats)?;
+        dict.set_item("sandbox", sandbox)?;
+        dict.set_item("capabilities", &info.capabilities)?;
+        dict.set_item("limits", limits)?;
+        Ok(dict)
+    }
+
+    /// End the session: its plugins are closed. Closing twice is no error.
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.inner.close());
+    }
+
+    fn __enter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    #[pyo3(signature = (*_raised))]
+    fn __exit__(&self, py: Python<'_>, _raised: &Bound<'_, PyTuple>) {
+        self.close(py);
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<plugpen.Server '{}'>", self.inner.target())
+    }
+}
+
+/// Connect to a daemon that runs already.
+///
+/// Args:
+///     target: ``"unix:/path/of/the/socket"``. Its token is read from the file beside the socket,
+///         or from PLUGPEN_TOKEN.
+///
+/// Raises:
+///     ServerUnavailable: Nobody listens there.
+///     NotAllowed: The daemon refuses this user or token.
+#[pyfunction]
+pub fn connect(py: Python<'_>, target: PathText) -> PyResult<Server> {
+    let inner = py.detach(|| plugpen::Server::connect(&target.0));
+    Ok(Server {
+        inner: inner.or_raise()?,
+    })
+}
+
+/// What is known of a plugin without playing it. It is read in a process of its own.
+///
+/// Args:
+///     path: A plugin file, a bundle, or the URI of an installed LV2 plugin.
+///     plugin: Which one of a file that holds several: an index, or a name, URI or class id. None
+///         is the first.
+///
+/// Returns:
+///     A dict with ``name``, ``vendor``, ``version``, ``format``, ``unique_id``, ``path``,
+///     ``identifier``, ``index``, ``accepts_midi`` (true for instruments), ``produces_midi``,
+///     ``num_inputs`` and ``num_outputs``.
+///
+/// Raises:
+///     PluginNotFound: There is no such file, or no plugin in it.
+///     PluginCrashed: Reading it killed the process that did.
+#[pyfunction]
+#[pyo3(signature = (path, plugin = Selector::default()), text_signature = "(path, plugin=None)")]
+pub fn probe<'py>(
+    py: Python<'py>,
+    path: PathText,
+    plugin: Selector,
+) -> PyResult<Bound<'py, PyDict>> {
+    let plugins = py.detach(|| default_server()?.probe(&path.0)).or_raise()?;
+    description_dict(py, &select(plugins, &path.0, &plugin).or_raise()?)
+}
+
+/// All plugins below a folder, each read in a process of its own.
+///
+/// A file that crashes, hangs or refuses is left out and reported to the logger "plugpen".
+///
+/// Args:
+///     directory_path: The folder, searched recursively.
+///     refresh: Read again what an earlier scan has read.
+///
+/// Returns:
+///     A dict a plugin, as `probe` returns them.
+///
+/// Raises:
+///     PluginNotFound: It is not a folder.
+#[pyfunction]
+#[pyo3(signature = (directory_path, *, refresh = false))]
+pub fn scan_directory<'py>(
+    py: Python<'py>,
+    directory_path: PathText,
+    refresh: bool,
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let server = py.detach(default_server).or_raise()?;
+    scan(py, &server, &directory_path.0, refresh)
+}
+
+fn scan<'py>(
+    py: Python<'py>,
+    server: &plugpen::Server,
+    directory: &str,
+    refresh: bool,
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    let (mut plugins, mut failures) = (Vec::new(), Vec::new());
+    py.detach(|| {
+        server.scan(&[directory.to_owned()], refresh, &mut |item| match item {
+            ScanItem::Plugin(plugin) => plugins.push(plugin),
+            ScanItem::Failure(failure) => failures.push(failure),
+            ScanItem::Progress(_) => {}
+        })
+    })
+    .or_raise()?;
+    let logger = py
+        .import("logging")?
+        .call_method1("getLogger", ("plugpen",))?;
+    for failure in failures {
+        let message = "scan: %s could not be read: %s";
+        logger.call_method1("warning", (message, failure.path, failure.message))?;
+    }
+    plugins
+        .iter()
+        .map(|plugin| description_dict(py, plugin))
+        .collect()
+}
+
+/// The plugin that a selector means: an index, or a name or identifier.
+fn select(
+    plugins: Vec<PluginDescription>,
+    path: &str,
+    selector: &Selector,
+) -> Result<PluginDescription, Error> {
+    let wanted = selector.0.as_str();
+    let names: Vec<_> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
+    let index = wanted.parse::<u32>().ok();
+    let found = plugins.into_iter().find(|plugin| {
+        wanted.is_empty()
+            || index == Some(plugin.index)
+            || plugin.name == wanted
+            || plugin.identifier == wanted
+    });
+    found.ok_or_else(|| {
+        let what = match names.is_empty() {
+            true => "it holds no plugin".into(),
+            false => format!("'{wanted}' is none of its plugins: {}", names.join(", ")),
+        };
+        Error::new(
+            ErrorReason::NotFound,
+            format!("Failed to probe plugin: {path}: {what}"),
+        )
+    })
+}
+
+fn description_dict<'py>(
+    py: Python<'py>,
+    plugin: &PluginDescription,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("name", &plugin.name)?;
+    dict.set_item("vendor", &plugin.vendor)?;
+    dict.set_item("version", &plugin.version)?;
+    dict.set_item("format", format_name(plugin.format()))?;
+    dict.set_item("unique_id", &plugin.unique_id)?;
+    dict.set_item("path", &plugin.path)?;
+    dict.set_item("identifier", &plugin.identifier)?;
+    dict.set_item("index", plugin.index)?;
+    dict.set_item("accepts_midi", plugin.accepts_midi)?;
+    dict.set_item("produces_midi", plugin.produces_midi)?;
+    dict.set_item("num_inputs", plugin.num_inputs)?;
+    dict.set_item("num_outputs", plugin.num_outputs)?;
+    Ok(dict)
+}
+
+fn opened_dict<'py>(py: Python<'py>, plugin: &OpenedPlugin) -> PyResult<Bound<'py, PyDict>> {
+    let description = plugin.description.clone().unwrap_or_default();
+    let state = plugin.state().as_str_name();
+    let death = plugin.death.as_ref();
+    let dict = PyDict::new(py);
+    dict.set_item("handle", &plugin.handle)?;
+    dict.set_item("name", &description.name)?;
+    dict.set_item("path", &description.path)?;
+    dict.set_item("format", format_name(description.format()))?;
+    dict.set_item(
+        "state",
+        state.strip_prefix("PLUGIN_STATE_").unwrap_or(state),
+    )?;
+    dict.set_item("generation", plugin.generation)?;
+    dict.set_item("worker_pid", plugin.worker_pid)?;
+    dict.set_item("session_name", &plugin.session_name)?;
+    dict.set_item("age_seconds", plugin.age_seconds)?;
+    dict.set_item("memory_bytes", plugin.memory_bytes)?;
+    dict.set_item("cpu_seconds", plugin.cpu_seconds)?;
+    dict.set_item(
+        "death",
+        death.map(|death| death_object(py, death)).transpose()?,
+    )?;
+    Ok(dict)
+}

@@ -1,0 +1,89 @@
+"""Plugins to play, on the daemon that PLUGPEN_BIN_DIR or the installed package holds."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import plugpen
+
+LV2 = Path("/usr/lib/lv2")
+EPIANO = "http://drobilla.net/plugins/mda/EPiano"
+DELAY = "http://drobilla.net/plugins/mda/Delay"
+
+Open = Callable[..., plugpen.Plugin]
+
+
+def daemon_is_there() -> bool:
+    folders = [
+        os.environ.get("PLUGPEN_BIN_DIR"),
+        str(Path(plugpen.__file__).parent / "bin"),
+    ]
+    paths = os.pathsep.join(filter(None, folders))
+    return bool(
+        shutil.which("plugpend", path=paths)
+        or shutil.which("plugpend")
+        or os.environ.get("PLUGPEN_SERVER")
+    )
+
+
+@pytest.fixture(scope="session")
+def daemon() -> None:
+    if not daemon_is_there():
+        pytest.skip("no plugpend; set PLUGPEN_BIN_DIR to the folder that holds it")
+
+
+@pytest.fixture
+def open_plugin(daemon: None) -> Iterator[Open]:
+    """`plugpen.Plugin`, closed after the test; skips where the plugin is not installed."""
+    opened = []
+
+    def open_plugin(path: str | Path, *args: object, **options: object) -> plugpen.Plugin:
+        if not Path(path).exists():
+            pytest.skip(f"{path} is not installed")
+        plugin = plugpen.Plugin(path, *args, **options)  # type: ignore[arg-type]
+        opened.append(plugin)
+        return plugin
+
+    yield open_plugin
+    for plugin in opened:
+        plugin.close()
+
+
+@pytest.fixture
+def amp(open_plugin: Open) -> plugpen.Plugin:
+    """One channel, one parameter (gain, -90 to 24 dB)."""
+    return open_plugin(LV2 / "eg-amp.lv2")
+
+
+@pytest.fixture
+def delay(open_plugin: Open) -> plugpen.Plugin:
+    """Two channels, six parameters."""
+    return open_plugin(LV2 / "mda.lv2", plugin="MDA Delay")
+
+
+@pytest.fixture
+def mverb(open_plugin: Open) -> plugpen.Plugin:
+    """Two channels, nine parameters, five programs."""
+    return open_plugin(LV2 / "MVerb.lv2")
+
+
+@pytest.fixture
+def epiano(open_plugin: Open) -> plugpen.Plugin:
+    """An instrument: no input, two outputs, twelve parameters, five programs."""
+    return open_plugin(LV2 / "mda.lv2", plugin="MDA ePiano")
+
+
+@pytest.fixture
+def noise() -> npt.NDArray[np.float32]:
+    """Two channels of 512 frames."""
+    generator = np.random.default_rng(7)
+    return generator.uniform(-0.5, 0.5, (2, 512)).astype(np.float32)
+
+
+def peak(samples: npt.NDArray[np.floating]) -> float:
+    return float(np.max(np.abs(samples), initial=0.0))

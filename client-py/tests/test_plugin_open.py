@@ -1,0 +1,162 @@
+"""Opening and closing: contract section 2, the table of the constructor."""
+
+import copy
+import gc
+import os
+import pickle
+import select
+import weakref
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import EPIANO, LV2, Open
+
+import plugpen
+
+
+def test_a_file_a_path_and_a_uri(open_plugin: Open) -> None:
+    by_text = open_plugin(str(LV2 / "MVerb.lv2"))
+    by_path = open_plugin(LV2 / "MVerb.lv2")
+    assert by_text.name == by_path.name == "MVerb"
+    assert by_text.path == str(LV2 / "MVerb.lv2")
+    with plugpen.Plugin(EPIANO) as by_uri:
+        assert by_uri.num_params == 12
+
+
+@pytest.mark.parametrize("selector", ["MDA ePiano", EPIANO])
+def test_any_plugin_of_a_bundle(open_plugin: Open, selector: str) -> None:
+    assert open_plugin(LV2 / "mda.lv2", plugin=selector).name == "MDA ePiano"
+
+
+def test_a_plugin_of_a_bundle_by_index(open_plugin: Open) -> None:
+    names = [open_plugin(LV2 / "mda.lv2", plugin=index).name for index in (0, np.int64(1))]
+    assert len(set(names)) == 2
+    assert open_plugin(LV2 / "mda.lv2").name == names[0]
+
+
+def test_a_selector_that_fits_nothing(open_plugin: Open) -> None:
+    with pytest.raises(plugpen.PluginNotFound, match="Organ 9000"):
+        open_plugin(LV2 / "mda.lv2", plugin="Organ 9000")
+    with pytest.raises(TypeError, match="plugin must be"):
+        open_plugin(LV2 / "mda.lv2", plugin=1.5)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_what_is_not_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "missing.lv2", "missing.lv2", ""):
+        with pytest.raises(RuntimeError) as raised:
+            plugpen.Plugin(path)
+        assert str(path) in str(raised.value)
+    with pytest.raises(FileNotFoundError):
+        plugpen.Plugin(tmp_path / "missing.lv2")
+    with pytest.raises(RuntimeError):
+        plugpen.Plugin(tmp_path)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_a_relative_path_is_this_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not (LV2 / "eg-amp.lv2").exists():
+        pytest.skip("eg-amp.lv2 is not installed")
+    monkeypatch.chdir(LV2)
+    with plugpen.Plugin("eg-amp.lv2") as plugin:
+        assert plugin.name == "Simple Amplifier"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample_rate": 0.0},
+        {"sample_rate": float("nan")},
+        {"sample_rate": float("inf")},
+        {"sample_rate": -1},
+        {"max_block_size": 0},
+        {"max_block_size": 1_048_577},
+        {"max_block_size": 10**30},
+    ],
+)
+def test_values_out_of_range(open_plugin: Open, options: dict[str, float]) -> None:
+    with pytest.raises(plugpen.InvalidInput, match=next(iter(options))):
+        open_plugin(LV2 / "eg-amp.lv2", **options)
+
+
+@pytest.mark.parametrize("channels", [-1, 0, 1, 8])
+def test_channel_counts_are_wishes(open_plugin: Open, channels: int) -> None:
+    plugin = open_plugin(
+        LV2 / "MVerb.lv2",
+        in_channels=channels,
+        out_channels=channels,
+        sidechain_channels=channels,
+    )
+    assert plugin.num_output_channels == 2
+    assert plugin.sidechain_channels == 0
+
+
+@pytest.mark.parametrize("path", [None, 3, 1.5, ["eg-amp.lv2"]])
+def test_a_path_of_a_wrong_type(path: object) -> None:
+    with pytest.raises(TypeError):
+        plugpen.Plugin(path)  # type: ignore[arg-type]
+
+
+def test_no_surprises_on_instances(amp: plugpen.Plugin) -> None:
+    with pytest.raises(AttributeError):
+        amp.colour = "red"  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError):
+        amp.num_params = 3  # type: ignore[misc]
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError):
+            copied(amp)
+    assert amp == amp
+    assert hash(amp) == hash(amp)
+
+
+def test_closing(amp: plugpen.Plugin) -> None:
+    block = np.zeros((1, 64), np.float32)
+    amp.close()
+    amp.close()
+    for use in (
+        lambda: amp.process(block, block.copy()),
+        lambda: amp.get_param(0),
+        lambda: amp.get_state(),
+        lambda: amp.restart(),
+        lambda: setattr(amp, "sample_rate", 44100),
+    ):
+        with pytest.raises(plugpen.WrongState, match="closed"):
+            use()
+    assert not amp.is_alive
+    assert "closed" in repr(amp)
+
+
+def test_a_context_manager_closes(open_plugin: Open) -> None:
+    with open_plugin(LV2 / "eg-amp.lv2") as plugin:
+        pid = plugin.worker_pid
+        assert plugin.is_alive
+    assert not plugin.is_alive
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+@pytest.mark.usefixtures("daemon")
+def test_the_garbage_collector_closes() -> None:
+    if not (LV2 / "eg-amp.lv2").exists():
+        pytest.skip("eg-amp.lv2 is not installed")
+
+    def open_in_a_cycle() -> tuple[weakref.ref[plugpen.Plugin], int]:
+        plugin = plugpen.Plugin(LV2 / "eg-amp.lv2")
+        plugin.set_change_callback(lambda flags: print(plugin, flags))
+        return weakref.ref(plugin), os.pidfd_open(plugin.worker_pid)
+
+    gone, worker = open_in_a_cycle()
+    gc.collect()
+    assert gone() is None
+    # Its process ends in the background: wait for that.
+    assert select.select([worker], [], [], 30)[0]
+    os.close(worker)
+
+
+def test_a_plugin_shows_what_it_is(mverb: plugpen.Plugin) -> None:
+    text = repr(mverb)
+    assert text.startswith("<plugpen.Plugin 'MVerb'")
+    assert "2 in" in text
+    assert "9 parameters" in text
+    assert "48000" in text

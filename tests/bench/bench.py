@@ -1,0 +1,384 @@
+"""What `./dev bench` measures: plugpen against minihost in process, in one run, taking turns.
+
+Absolute times depend on the machine and on what else it does, so every figure is a median and
+is quoted as a ratio of two medians measured side by side. `--json FILE` writes all of it.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import platform
+import signal
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import minihost
+import numpy as np
+import plugpen
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+PRELUDE = str(REPOSITORY / "tests/data/prelude.mid")
+LV2 = pathlib.Path("/usr/lib/lv2")
+RATE = 48000.0
+MDA = "http://drobilla.net/plugins/mda/"
+# A bundle and a URI each.
+PLUGINS = {
+    "eg-amp": ("eg-amp.lv2", "http://lv2plug.in/plugins/eg-amp"),
+    "Delay": ("mda.lv2", MDA + "Delay"),
+    "MVerb": ("MVerb.lv2", "http://distrho.sf.net/plugins/MVerb"),
+    "EPiano": ("mda.lv2", MDA + "EPiano"),
+    "Piano": ("mda.lv2", MDA + "Piano"),
+    "DX10": ("mda.lv2", MDA + "DX10"),
+    "JX10": ("mda.lv2", MDA + "JX10"),
+}
+
+
+def ours(name: str, block: int) -> plugpen.Plugin:
+    bundle, uri = PLUGINS[name]
+    return plugpen.Plugin(LV2 / bundle, RATE, block, plugin=uri)
+
+
+def theirs(name: str, block: int) -> Any:
+    _, uri = PLUGINS[name]
+    # The only way to a chosen plugin of a bundle there.
+    xml = f'<PLUGIN name="{name}" format="LV2" file="{uri}"/>'
+    return minihost.Plugin.from_descriptor(xml, RATE, block)
+
+
+class Report:
+    """Rows of results; printed as they come."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+
+    def add(
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        peer: float | None = None,
+        target: str = "",
+        met: bool | None = None,
+        faster_is: str = "less",
+        **more: Any,
+    ) -> None:
+        ratio = None if peer is None else (value / peer if faster_is == "less" else peer / value)
+        row = {"name": name, "value": value, "unit": unit, "peer": peer, "ratio": ratio}
+        self.rows.append({**row, "target": target, "met": met, **more})
+        text = f"{name:<44} {value:>10.2f} {unit:<6}"
+        text += " " * 24 if peer is None else f" peer {peer:>9.2f}  {ratio:>5.2f}x"
+        if target:
+            verdict = {True: "met", False: "NOT MET", None: ""}[met]
+            text += f"  target {target}  {verdict}"
+        print(text, flush=True)
+
+
+def median(values: list[float]) -> float:
+    return statistics.median(values)
+
+
+def percentile(values: list[float], percent: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]
+
+
+def take_turns(
+    rounds: int, mine: Callable[[], float], other: Callable[[], float]
+) -> tuple[float, float]:
+    """Medians of two measurements that alternate."""
+    pairs = [(mine(), other()) for _ in range(rounds)]
+    return median([pair[0] for pair in pairs]), median([pair[1] for pair in pairs])
+
+
+# --- blocks ----------------------------------------------------------------------------------
+
+
+def block_times(plugin: Any, frames: int, count: int, pause: float) -> list[float]:
+    """Microseconds of each of `count` calls of process()."""
+    channels = max(plugin.num_input_channels, 1), max(plugin.num_output_channels, 1)
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (channels[0], frames)).astype(np.float32)
+    out = np.zeros((channels[1], frames), np.float32)
+    times = []
+    for _ in range(count):
+        if pause:
+            resume = time.perf_counter() + pause
+            while time.perf_counter() < resume:
+                pass
+        began = time.perf_counter()
+        plugin.process(noise, out)
+        times.append((time.perf_counter() - began) * 1e6)
+    return times
+
+
+def blocks(report: Report, quick: bool) -> None:
+    for name in ("eg-amp", "Delay", "EPiano", "MVerb"):
+        for frames in (64, 128, 512, 4096):
+            for pause in (0.0, 40e-6) if frames == 512 else (0.0,):
+                with ours(name, frames) as mine, contextlib.closing(theirs(name, frames)) as other:
+                    count = 200 if quick else 400
+                    for plugin in (mine, other):
+                        block_times(plugin, frames, 100, pause)
+                    rounds = [
+                        (
+                            block_times(mine, frames, count, pause),
+                            block_times(other, frames, count, pause),
+                        )
+                        for _ in range(3 if quick else 9)
+                    ]
+                mine_times = [time for pair in rounds for time in pair[0]]
+                value = median([median(pair[0]) for pair in rounds])
+                peer = median([median(pair[1]) for pair in rounds])
+                target, met = "", None
+                if name == "MVerb" and frames == 512 and not pause:
+                    target, met = "<= 1.15x", value / peer <= 1.15
+                if name == "eg-amp" and frames == 512 and not pause:
+                    target, met = "hop <= 6 us", value - peer <= 6.0
+                paced = ", paced 40 us" if pause else ""
+                report.add(
+                    f"process {name} {frames}{paced}",
+                    value,
+                    "us",
+                    peer,
+                    target,
+                    met,
+                    p99=percentile(mine_times, 99),
+                )
+
+
+# --- whole files -----------------------------------------------------------------------------
+
+
+def rendering(report: Report, quick: bool) -> None:
+    def speed(library: Any, plugin: Any, block: int) -> float:
+        more = {"as_": np.ndarray} if library is minihost else {}
+        plugin.reset()
+        began = time.perf_counter()
+        audio = library.render_midi(plugin, PRELUDE, block_size=block, **more)
+        return np.asarray(audio).shape[1] / RATE / (time.perf_counter() - began)
+
+    for name in ("EPiano", "Piano", "DX10", "JX10"):
+        for block in (128, 512):
+            with ours(name, block) as mine, contextlib.closing(theirs(name, block)) as other:
+                value, peer = take_turns(
+                    3 if quick else 7,
+                    lambda mine=mine, block=block: speed(plugpen, mine, block),
+                    lambda other=other, block=block: speed(minihost, other, block),
+                )
+            report.add(
+                f"render MIDI through {name}, block {block}",
+                value,
+                "x rt",
+                peer,
+                ">= 1x",
+                value >= peer,
+                faster_is="more",
+            )
+
+
+def chain(report: Report, quick: bool) -> None:
+    """A synth and two reverbs: the reverbs are what costs."""
+    names = ("EPiano", "MVerb", "MVerb")
+
+    def speed(library: Any, plugins: list[Any]) -> float:
+        more = {"as_": np.ndarray} if library is minihost else {}
+        both = library.PluginChain(plugins)
+        with contextlib.closing(both):
+            began = time.perf_counter()
+            audio = library.render_midi(both, PRELUDE, block_size=512, **more)
+            return np.asarray(audio).shape[1] / RATE / (time.perf_counter() - began)
+
+    with contextlib.ExitStack() as stack:
+        mine = [stack.enter_context(ours(name, 512)) for name in names]
+        other = [stack.enter_context(contextlib.closing(theirs(name, 512))) for name in names]
+        value, peer = take_turns(
+            3 if quick else 7, lambda: speed(plugpen, mine), lambda: speed(minihost, other)
+        )
+    report.add(
+        "render a chain with two MVerbs, block 512",
+        value,
+        "x rt",
+        peer,
+        ">= 1.7x",
+        value / peer >= 1.7,
+        faster_is="more",
+    )
+
+
+# --- lives -----------------------------------------------------------------------------------
+
+
+def opening(report: Report, quick: bool) -> None:
+    def time_of(make: Callable[[], Any]) -> float:
+        began = time.perf_counter()
+        plugin = make()
+        took = (time.perf_counter() - began) * 1e3
+        plugin.close()
+        return took
+
+    value, peer = take_turns(
+        5 if quick else 15,
+        lambda: time_of(lambda: ours("eg-amp", 512)),
+        lambda: time_of(lambda: theirs("eg-amp", 512)),
+    )
+    report.add("open eg-amp", value, "ms", peer, "<= 15 ms", value <= 15)
+
+
+def scanning(report: Report, quick: bool) -> None:
+    def time_of(work: Callable[[], Any]) -> float:
+        began = time.perf_counter()
+        work()
+        return time.perf_counter() - began
+
+    value, peer = take_turns(
+        1 if quick else 3,
+        lambda: time_of(lambda: plugpen.scan_directory(LV2, refresh=True)),
+        lambda: time_of(lambda: minihost.scan_directory(str(LV2))),
+    )
+    report.add("scan, cold", value * 1e3, "ms", peer * 1e3, "<= 2x", value <= 2 * peer)
+    again = median([time_of(lambda: plugpen.scan_directory(LV2)) for _ in range(5)])
+    report.add("scan, repeated", again * 1e3, "ms", None, "<= 50 ms", again <= 0.05)
+
+
+@contextlib.contextmanager
+def killed_soon(pid: int, delay: float) -> Iterator[list[float]]:
+    """SIGKILLs a process after a while; the list receives when."""
+    when: list[float] = []
+
+    def kill() -> None:
+        resume = time.perf_counter() + delay
+        while time.perf_counter() < resume:
+            time.sleep(0)
+        when.append(time.perf_counter())
+        os.kill(pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield when
+    finally:
+        killer.join()
+
+
+def dying(report: Report, quick: bool) -> None:
+    frames = 1 << 16
+    noise = np.random.default_rng(1).uniform(-0.5, 0.5, (2, frames)).astype(np.float32)
+    out = np.zeros_like(noise)
+    noticed, restarted = [], []
+    with ours("MVerb", frames) as plugin:
+        plugin.get_state()
+        for _ in range(10 if quick else 60):
+            plugin.process(noise, out)
+            try:
+                # A block of this size takes several milliseconds.
+                with killed_soon(plugin.worker_pid, 0.002) as when:
+                    try:
+                        while True:
+                            plugin.process(noise, out)
+                    finally:
+                        seen = time.perf_counter()
+            except plugpen.PluginCrashed:
+                noticed.append((seen - when[0]) * 1e3)
+            except plugpen.PluginDead:
+                pass  # it died between two blocks
+            began = time.perf_counter()
+            plugin.restart()
+            restarted.append((time.perf_counter() - began) * 1e3)
+    value = median(noticed)
+    report.add("death noticed, p50", value, "ms", None, "<= 1 ms", value <= 1.0)
+    worst = percentile(noticed, 99)
+    report.add("death noticed, p99", worst, "ms", None, "<= 5 ms", worst <= 5.0)
+    opened = []
+    for _ in range(len(restarted) // 2 + 1):
+        began = time.perf_counter()
+        with ours("MVerb", frames):
+            opened.append((time.perf_counter() - began) * 1e3)
+    value, plain = median(restarted), median(opened)
+    report.add(
+        "restart with state (peer: a plain open)", value, "ms", plain, "<= 2x", value <= 2 * plain
+    )
+
+
+def memory(report: Report, _quick: bool) -> None:
+    with ours("eg-amp", 512) as plugin:
+        fields = {}
+        for line in pathlib.Path(f"/proc/{plugin.worker_pid}/smaps_rollup").read_text().split("\n"):
+            if line.endswith("kB"):
+                name, amount = line.removesuffix("kB").split(":")
+                fields[name] = int(amount) / 1024
+        report.add("memory of a worker with eg-amp, resident", fields["Rss"], "MiB")
+        report.add("memory of a worker with eg-amp, its own", fields["Pss"], "MiB")
+
+
+# --- the same samples ------------------------------------------------------------------------
+
+
+def identity(report: Report, _quick: bool) -> None:
+    frames, count = 512, 100
+    noise = np.random.default_rng(7).uniform(-0.5, 0.5, (2, frames * count)).astype(np.float32)
+    notes = {5: [(3, 0x90, 60, 100), (200, 0x90, 67, 90)], 60: [(0, 0x80, 60, 0)]}
+
+    def play(plugin: Any) -> np.ndarray:
+        inputs, outputs = plugin.num_input_channels, plugin.num_output_channels
+        played = np.zeros((outputs, frames * count), np.float32)
+        for block in range(count):
+            place = slice(block * frames, (block + 1) * frames)
+            fed = np.ascontiguousarray(noise[: max(inputs, 1), place])
+            out = np.zeros((outputs, frames), np.float32)
+            plugin.process_midi(fed, out, notes.get(block, []))
+            played[:, place] = out
+        return played
+
+    for name in ("EPiano", "Delay", "MVerb", "eg-amp"):
+        with ours(name, frames) as mine, contextlib.closing(theirs(name, frames)) as other:
+            difference = float(np.abs(play(mine) - play(other)).max())
+        report.add(
+            f"largest difference of samples, {name}",
+            difference,
+            "",
+            None,
+            "0",
+            difference == 0.0,
+        )
+
+
+def quiet_stderr() -> None:
+    """minihost prints on standard error; it goes to a file."""
+    log = os.open(
+        pathlib.Path(tempfile.gettempdir()) / "bench-stderr.log", os.O_CREAT | os.O_WRONLY
+    )
+    ours_stderr = os.dup(2)
+    os.dup2(log, 2)
+    sys.stderr = os.fdopen(ours_stderr, "w")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--json", type=pathlib.Path, help="write the results there")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
+    parser.add_argument("--only", action="append", help="only this part; repeatable")
+    arguments = parser.parse_args()
+    parts = (identity, blocks, rendering, chain, opening, scanning, dying, memory)
+    quiet_stderr()
+    report = Report()
+    print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {platform.platform()}")
+    for part in parts:
+        if not arguments.only or part.__name__ in arguments.only:
+            part(report, arguments.quick)
+    if arguments.json:
+        machine = {"cpus": os.cpu_count(), "platform": platform.platform()}
+        versions = {"plugpen": plugpen.__version__, "minihost": "0.11.0"}
+        text = json.dumps({"machine": machine, "versions": versions, "rows": report.rows}, indent=1)
+        arguments.json.write_text(text + "\n")
+    missed = [row["name"] for row in report.rows if row["met"] is False]
+    print(f"\n{len(missed)} targets missed" + (": " + "; ".join(missed) if missed else ""))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+//! Where the repository, the built programs and the test plugins are.
+//!
+//! `./dev test` says so in the environment. Under a plain `cargo test` the programs are built
+//! here, once a process, so that no stale one is ever tested.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use anyhow::{Context, Result, ensure};
+
+/// The root of the repository.
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or(Path::new("/"))
+}
+
+/// What tests play and are played by.
+#[derive(Debug)]
+pub struct Built {
+    /// Holds `plugpend` and `plugpen-worker`.
+    pub programs: PathBuf,
+    /// The bundle of the test plugins.
+    pub bundle: PathBuf,
+}
+
+/// The built programs; builds them if the environment doesn't name any.
+///
+/// # Errors
+/// A failed build, or a named folder without the programs.
+pub fn built() -> Result<&'static Built> {
+    static BUILT: OnceLock<Result<Built, String>> = OnceLock::new();
+    BUILT
+        .get_or_init(|| find().map_err(|error| format!("{error:#}")))
+        .as_ref()
+        .map_err(|message| anyhow::anyhow!("{message}"))
+}
+
+fn find() -> Result<Built> {
+    let named = |name| std::env::var_os(name).map(PathBuf::from);
+    let built = match (named("PLUGPEN_BIN_DIR"), named("PLUGPEN_TEST_BUNDLE")) {
+        (Some(programs), Some(bundle)) => Built { programs, bundle },
+        _ => build()?,
+    };
+    for file in [
+        built.programs.join("plugpend"),
+        built.programs.join("plugpen-worker"),
+        built.bundle.join("libplugpen_test_plugins.so"),
+    ] {
+        ensure!(
+            file.is_file(),
+            "{} is missing: run ./dev build",
+            file.display()
+        );
+    }
+    Ok(built)
+}
+
+fn build() -> Result<Built> {
+    // This program is in TARGET/PROFILE/deps.
+    let own = std::env::current_exe()?;
+    let programs = own.ancestors().nth(2).context("not run by cargo")?;
+    let target = programs.parent().context("not run by cargo")?;
+    let status = Command::new(repository().join("dev"))
+        .arg("build")
+        .env("CARGO_TARGET_DIR", target)
+        .status()?;
+    ensure!(status.success(), "./dev build failed");
+    Ok(Built {
+        programs: target.join("release"),
+        bundle: target.join("test-plugins/plugpen-test.lv2"),
+    })
+}
+
+/// The bundle of an installed real plugin, such as `mda.lv2`. None where it isn't installed and
+/// `PLUGPEN_REAL_PLUGINS` does not demand it.
+///
+/// # Panics
+/// If it is demanded and isn't there.
+pub fn real_bundle(name: &str) -> Option<PathBuf> {
+    let bundle = Path::new("/usr/lib/lv2").join(name);
+    let found = bundle.join("manifest.ttl").is_file();
+    assert!(
+        found || std::env::var_os("PLUGPEN_REAL_PLUGINS").is_none(),
+        "{} is not installed: run ./dev setup",
+        bundle.display()
+    );
+    if !found {
+        eprintln!("not tested: {} is not installed", bundle.display());
+    }
+    found.then_some(bundle)
+}

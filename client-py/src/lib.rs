@@ -17,6 +17,7 @@ mod blocks;
 mod chain;
 mod errors;
 mod events;
+mod logging;
 mod midi_file;
 mod plugin;
 mod renderer;
@@ -24,6 +25,14 @@ mod server;
 
 #[pyo3::pymodule]
 mod _plugpen {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::logging::begin();
+        Ok(())
+    }
+
     #[pymodule_export]
     use crate::{
         audio_files::{get_audio_info, read_audio, write_audio},
@@ -32,7 +41,7 @@ mod _plugpen {
         midi_file::MidiFile,
         plugin::Plugin,
         renderer::MidiRenderer,
-        server::{Server, connect, probe, scan_directory},
+        server::{Server, _shutdown, connect, probe, scan_directory},
     };
     #[pymodule_export]
     const MIDI_OUT_CAPACITY: u32 = crate::events::MIDI_OUT_CAPACITY;

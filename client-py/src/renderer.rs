@@ -1,6 +1,9 @@
 //! The class `MidiRenderer`.
 
-use std::sync::{Mutex, MutexGuard};
+use std::{
+    sync::{Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
 
 use numpy::{PyArray2, ndarray::Array2};
 use plugpen::{
@@ -20,6 +23,9 @@ use crate::{
     midi_file::MidiFile,
     plugin::Plugin,
 };
+
+/// How often a long render looks for Ctrl-C.
+const SIGNALS: Duration = Duration::from_millis(100);
 
 /// A render of a MIDI file that can be taken block by block.
 ///
@@ -154,8 +160,8 @@ impl MidiRenderer {
         Ok(frames.and_then(|frames| rectangle(samples, channels, block_size, frames)))
     }
 
-    /// All that is left, `[channel][frame]`.
-    fn rest(&self) -> plugpen::Result<Array2<f32>> {
+    /// All that is left, `[channel][frame]`. Ctrl-C ends it, and is found in `interrupt`.
+    fn rest(&self, interrupt: &mut Option<PyErr>) -> plugpen::Result<Array2<f32>> {
         let mut render = self.lock();
         let mut audio = self.source.audio()?;
         if render.current_sample() == 0 && !render.is_finished() {
@@ -177,10 +183,14 @@ impl MidiRenderer {
         let left = render.total_samples().saturating_sub(begin);
         let left = usize::try_from(left).map_err(|_| too_long())?;
         let count = left.checked_mul(channels).ok_or_else(too_long)?;
-        let mut samples = Vec::new();
-        samples.try_reserve_exact(count).map_err(|_| too_long())?;
-        samples.resize(count, 0.0);
+        // Asked for first, since this way alone a refusal is an error.
+        let mut room = Vec::<f32>::new();
+        room.try_reserve_exact(count).map_err(|_| too_long())?;
+        drop(room);
+        // Memory that is zero already is not touched before the samples are.
+        let mut samples = vec![0.0; count];
         let mut done = 0;
+        let mut looked = Instant::now();
         if left > 0 {
             let mut rows: Vec<_> = samples.chunks_exact_mut(left).collect();
             render.render_each(&mut audio, &mut |block| {
@@ -190,7 +200,14 @@ impl MidiRenderer {
                     row[done..done + frames].copy_from_slice(&plane[..frames]);
                 }
                 done += frames;
-                Ok(())
+                if looked.elapsed() < SIGNALS {
+                    return Ok(());
+                }
+                looked = Instant::now();
+                Python::attach(|py| py.check_signals()).map_err(|error| {
+                    *interrupt = Some(error);
+                    Error::new(ErrorReason::Cancelled, "the render was interrupted")
+                })
             })?;
         }
         Ok(rectangle(samples, channels, left, done).unwrap_or_default())
@@ -353,7 +370,12 @@ impl MidiRenderer {
         as_: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         check_container(as_)?;
-        let samples = py.detach(|| self.rest()).or_raise()?;
+        let mut interrupt = None;
+        let samples = py.detach(|| self.rest(&mut interrupt));
+        if let Some(interrupt) = interrupt {
+            return Err(interrupt);
+        }
+        let samples = samples.or_raise()?;
         let samples = PyArray2::from_owned_array(py, samples);
         match dtype {
             None => Ok(samples.into_any()),

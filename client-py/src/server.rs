@@ -1,6 +1,9 @@
 //! Daemons: the class `Server`, and the functions that use this process's own.
 
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Mutex, OnceLock},
+};
 
 use plugpen::{
     Error, PrivateOptions, ScanItem,
@@ -17,22 +20,47 @@ use crate::{
     plugin::{Opening, Plugin, format_name},
 };
 
+/// What `default_server` gave last, and the process it was for.
+static DEFAULT: Mutex<Option<(u32, plugpen::Server)>> = Mutex::new(None);
+
 /// The daemon that is used where none is named: a private one, ended with this process, or the one
 /// that PLUGPEN_SERVER names.
 pub fn default_server() -> plugpen::Result<plugpen::Server> {
-    plugpen::Server::shared_default_with(&PrivateOptions {
+    let server = plugpen::Server::shared_default_with(&PrivateOptions {
         binary_dirs: package_bin().into_iter().collect(),
         ..PrivateOptions::default()
-    })
+    })?;
+    // Held by another thread, it is being set to the same.
+    if let Ok(mut default) = DEFAULT.try_lock() {
+        *default = Some((std::process::id(), server.clone()));
+    }
+    Ok(server)
+}
+
+/// Ends what runs in the background, for the end of Python: threads must not enter it then.
+#[pyfunction]
+pub fn _shutdown(py: Python<'_>) {
+    py.detach(|| {
+        let default = DEFAULT.try_lock().ok().and_then(|mut slot| slot.take());
+        match default {
+            Some((process, server)) if process == std::process::id() => server.close(),
+            // In a forked child it is the parent's, and not to be touched.
+            Some(parents) => std::mem::forget(parents),
+            None => {}
+        }
+        crate::logging::end();
+    });
 }
 
 /// The folder of the installed package that holds the daemon and the worker.
 fn package_bin() -> Option<PathBuf> {
-    Python::attach(|py| {
+    static FOLDER: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let find = |py: Python<'_>| {
         let file = py.import("plugpen").ok()?.getattr("__file__").ok()?;
         let file: PathBuf = file.extract().ok()?;
         Some(file.parent()?.join("bin"))
-    })
+    };
+    FOLDER.get_or_init(|| Python::attach(find)).clone()
 }
 
 /// A connection to a daemon, made by `connect`. A context manager; leaving the block closes it.

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +244,14 @@ def test_the_helpers() -> None:
     assert render._event_to_midi_tuple(events[1], 5) == (5, 0x91, 60, 100)
     assert render._event_to_midi_tuple(midi.get_events(0)[0], 5) is None
     assert [render._is_auto_tail(tail) for tail in ("auto", "AUTO", 1.0)] == [True, False, False]
+
+
+def test_ctrl_c_ends_a_render(epiano: plugpen.Plugin) -> None:
+    midi = MidiFile()
+    midi.add_note_on(0, 120 * 2 * 1200, 0, 60, 100)
+    renderer = MidiRenderer(epiano, midi)
+    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        renderer.render_all()
+    assert renderer.is_finished
+    epiano.process(np.zeros((0, 64), np.float32), np.zeros((2, 64), np.float32))

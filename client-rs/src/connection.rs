@@ -150,8 +150,8 @@ impl Connection {
         let token = token.map(bearer).transpose()?;
         let channel = match core.wait_for(CONNECT, dial(socket.to_owned())) {
             Some(Ok(channel)) => channel,
-            Some(Err(e)) => return Err(error::unavailable(&target, innermost(&e))),
-            None => return Err(error::unavailable(&target, "it does not answer")),
+            Some(Err(e)) => return Err(error::nobody(&target, innermost(&e))),
+            None => return Err(error::nobody(&target, "it does not take the connection")),
         };
         let mut credentials = Credentials {
             session: None,

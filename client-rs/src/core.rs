@@ -14,7 +14,7 @@ use crate::server::Server;
 
 /// Two threads drive every connection of the process: one can decode a large state while the
 /// other answers for a plugin that plays.
-const THREADS: usize = 2;
+const THREADS: usize = 1;
 
 static CORE: Mutex<Option<Arc<Core>>> = Mutex::new(None);
 

@@ -7,13 +7,21 @@ use plugpen_proto::v1::{Death, ErrorReason};
 /// What every call of this crate answers with.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The daemon cannot be reached.
+/// Nobody answers where a daemon was expected.
+pub(crate) fn nobody(target: &str, why: impl std::fmt::Display) -> Error {
+    Error::new(
+        ErrorReason::ServerUnavailable,
+        format!("no plugpen daemon answers at {target}: {why}. `plugpen serve` starts one."),
+    )
+}
+
+/// A daemon that was there is not any more.
 pub(crate) fn unavailable(target: &str, why: impl std::fmt::Display) -> Error {
     Error::new(
         ErrorReason::ServerUnavailable,
         format!(
-            "the plugpen daemon at {target} is not there: {why}. It was stopped, has crashed or was never started; \
-             its plugins are gone with it. Connect again to go on."
+            "the plugpen daemon at {target} is not there any more: {why}. Its plugins are gone with it; connect and \
+             open them anew."
         ),
     )
 }

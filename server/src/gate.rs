@@ -199,6 +199,25 @@ mod tests {
         assert_eq!(error.reason, ErrorReason::InvalidInput);
     }
 
+    #[tokio::test]
+    async fn a_client_that_is_in_a_hurry_gets_its_answer() {
+        let never = tower::service_fn(|_: Request<Body>| {
+            std::future::pending::<Result<Response<Body>, Infallible>>()
+        });
+        let calls = Arc::new(Calls::default());
+        let mut gate = GateLayer::new(None, calls.clone()).layer(never);
+        let mut request = Request::new(Body::empty());
+        let timeout = "20m".parse().unwrap();
+        request.headers_mut().insert("grpc-timeout", timeout);
+        request
+            .extensions_mut()
+            .insert(peer(Some(own_uid())).unwrap());
+        let answer = gate.call(request).await.unwrap();
+        let status = Status::from_header_map(answer.headers()).unwrap();
+        assert_eq!(Error::from(status).reason, ErrorReason::TimedOut);
+        calls.none().await;
+    }
+
     #[test]
     fn timeouts_are_read() {
         assert_eq!(timeout(b"250m"), Some(Duration::from_millis(250)));

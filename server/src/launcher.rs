@@ -21,6 +21,7 @@ pub struct Launcher {
     lv2_path: Option<OsString>,
     private_dirs: PathBuf,
     hello_deadline: Duration,
+    close_deadline: Duration,
     max_pending: usize,
     max_workers: usize,
     next: AtomicU64,
@@ -50,6 +51,7 @@ impl Launcher {
             lv2_path: config.lv2_path.clone(),
             private_dirs,
             hello_deadline: config.deadlines.of(Class::Control),
+            close_deadline: Duration::from_secs_f64(config.deadlines.close_seconds),
             max_pending: config.limits.calls_per_plugin,
             max_workers: config.limits.workers,
             next: AtomicU64::new(1),
@@ -109,8 +111,13 @@ impl Launcher {
             Err(error) => return Err(Error::bug(format!("starting a worker: {error}"))),
         };
         self.live.add(&worker);
-        let hello = self.greet(&worker, greeting).await?;
-        Ok((worker, hello))
+        match self.greet(&worker, greeting).await {
+            Ok(hello) => Ok((worker, hello)),
+            Err(error) => {
+                worker.close(self.close_deadline).await;
+                Err(error)
+            }
+        }
     }
 
     async fn greet(

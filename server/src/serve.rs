@@ -130,8 +130,8 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     let mut server = server;
     let ended = tokio::select! {
         () = shutdown => {
-            tracing::info!("draining");
             daemon.drain();
+            tracing::info!("draining");
             health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
             let patience = Duration::from_secs_f64(daemon.config.deadlines.drain_seconds);
             if tokio::time::timeout(patience, daemon.calls.none()).await.is_err() {

@@ -66,14 +66,13 @@ class Report:
         peer: float | None = None,
         target: str = "",
         met: bool | None = None,
-        faster_is: str = "less",
         **more: Any,
     ) -> None:
-        ratio = None if peer is None else (value / peer if faster_is == "less" else peer / value)
+        ratio = None if peer is None else value / peer
         row = {"name": name, "value": value, "unit": unit, "peer": peer, "ratio": ratio}
         self.rows.append({**row, "target": target, "met": met, **more})
-        text = f"{name:<44} {value:>10.2f} {unit:<6}"
-        text += " " * 24 if peer is None else f" peer {peer:>9.2f}  {ratio:>5.2f}x"
+        text = f"{name:<44} {value:>10.4g} {unit:<6}"
+        text += " " * 24 if peer is None else f" peer {peer:>9.4g}  {ratio:>5.2f}x"
         if target:
             verdict = {True: "met", False: "NOT MET", None: ""}[met]
             text += f"  target {target}  {verdict}"
@@ -178,7 +177,6 @@ def rendering(report: Report, quick: bool) -> None:
                 peer,
                 ">= 1x",
                 value >= peer,
-                faster_is="more",
             )
 
 
@@ -207,7 +205,6 @@ def chain(report: Report, quick: bool) -> None:
         peer,
         ">= 1.7x",
         value / peer >= 1.7,
-        faster_is="more",
     )
 
 
@@ -338,13 +335,16 @@ def identity(report: Report, _quick: bool) -> None:
     for name in ("EPiano", "Delay", "MVerb", "eg-amp"):
         with ours(name, frames) as mine, contextlib.closing(theirs(name, frames)) as other:
             difference = float(np.abs(play(mine) - play(other)).max())
+        # EPiano crossfades its one wave table a little further each time it is instantiated; the
+        # peer does so more than once in its process, a worker exactly once.
+        allowed = 1 / 32768 if name == "EPiano" else 0.0
         report.add(
             f"largest difference of samples, {name}",
             difference,
             "",
             None,
-            "0",
-            difference == 0.0,
+            "<= 1/32768" if allowed else "0",
+            difference <= allowed,
         )
 
 

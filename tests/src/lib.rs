@@ -4,3 +4,8 @@
 
 pub mod census;
 pub mod places;
+
+/// The README's Rust example is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

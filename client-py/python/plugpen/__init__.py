@@ -17,10 +17,13 @@ The life of a plugin:
    `Death`, later calls raise `PluginDead`, and `Plugin.restart` brings it back as it was.
 5. `close`, a ``with`` block, or the garbage collector ends the worker.
 
-Everything that plugpen raises by itself is a `PluginError`; see it for the tree.
+Everything that plugpen raises by itself is a `PluginError`; see it for the tree. What plugins
+print goes to the logger "plugpen", at level DEBUG.
 """
 
-from . import audio_io, render
+import atexit as _atexit
+
+from . import _plugpen, audio_io, render
 from ._exceptions import (
     Cancelled,
     Death,
@@ -101,3 +104,5 @@ __all__ = [
     "scan_directory",
     "write_audio",
 ]
+
+_atexit.register(_plugpen._shutdown)

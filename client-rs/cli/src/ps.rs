@@ -1,11 +1,11 @@
 //! `plugpen ps`: what a daemon runs.
 
+use plugpen::Server;
 use plugpen::v1::{OpenedPlugin, PluginState};
-use plugpen::{Error, Server};
 use serde_json::{Value, json};
 
 use crate::describe::description;
-use crate::output::{Done, Failure, Paint, plain, print, print_json, table};
+use crate::output::{Done, Paint, plain, print, print_json, table};
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -25,7 +25,8 @@ impl Ps {
     pub fn run(self, server: Option<&str>) -> Done {
         let server = match server {
             Some(target) => Server::connect(target)?,
-            None => own_daemon()?,
+            // The one that `plugpen serve` starts.
+            None => Server::connect(&format!("unix:{}", plugpen::default_socket().display()))?,
         };
         let plugins = server.plugins(true)?;
         match self.json {
@@ -33,18 +34,6 @@ impl Ps {
             false => print(&listing(&plugins, Paint::of(&std::io::stdout()))),
         }
     }
-}
-
-/// The daemon that `plugpen serve` starts.
-fn own_daemon() -> Result<Server, Failure> {
-    let target = format!("unix:{}", plugpen::default_socket().display());
-    Server::connect(&target).map_err(|error: Error| {
-        let hint = "start one with `plugpen serve`, or name another with --server";
-        Failure::Client(Error::new(
-            error.reason,
-            format!("{} ({hint})", error.message),
-        ))
-    })
 }
 
 fn state_name(state: PluginState) -> &'static str {

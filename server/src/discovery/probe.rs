@@ -59,6 +59,13 @@ impl<'a> Prober<'a> {
         Ok(Some(hello))
     }
 
+    /// Ends its worker, if it has one.
+    pub async fn end(self) {
+        if let Some(worker) = self.worker {
+            worker.close(self.daemon.close_deadline()).await;
+        }
+    }
+
     /// Has metadata read.
     ///
     /// # Errors
@@ -118,7 +125,9 @@ pub async fn probe(daemon: &Daemon, name: &str) -> Result<Vec<PluginDescription>
         format: target.format.into(),
         identifier: target.identifier,
     };
-    let probed = prober.probe(request).await?;
+    let probed = prober.probe(request).await;
+    prober.end().await;
+    let probed = probed?;
     match (
         probed.plugins.is_empty(),
         probed.failures.into_iter().next(),
@@ -165,7 +174,9 @@ pub async fn find_uri(daemon: &Daemon, uri: &str) -> Result<PathBuf, Error> {
         format: PluginFormat::Lv2.into(),
         identifier: uri.to_owned(),
     };
-    let probed = match prober.probe(request).await {
+    let probed = prober.probe(request).await;
+    prober.end().await;
+    let probed = match probed {
         Err(error) if error.reason == ErrorReason::NotFound => return Err(not_found()),
         probed => probed?,
     };

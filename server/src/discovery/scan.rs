@@ -192,6 +192,7 @@ impl Scan<'_> {
             }
             self.progress().await?;
         }
+        prober.end().await;
         Ok(())
     }
 

@@ -63,6 +63,7 @@ async fn make(daemon: &Daemon) -> Result<Survey, Error> {
             note: answer.err().map(|error| error.message).unwrap_or_default(),
         });
     }
+    prober.end().await;
     Ok(Survey {
         formats,
         sandbox: hello.and_then(|hello| hello.sandbox),

@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use plugpen_proto::v1::watch_events_response::Event;
 use plugpen_proto::v1::{Lost, WatchEventsResponse};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::lock::lock;
 
 /// Events that may wait.
 const CAPACITY: usize = 1024;
+/// After what waited has been given out, the next event is held back for so long, to travel with
+/// those that follow. A client's HTTP/2 counts small frames that it has not read yet and hangs up
+/// when there are too many; besides, coalescing needs something to wait.
+const PAUSE: Duration = Duration::from_millis(4);
 
 /// The queue of one watcher.
 pub struct Queue {
@@ -28,6 +34,10 @@ struct Inner {
     values: HashMap<(String, u32), u64>,
     lost: u64,
     closed: bool,
+    /// Waiting events that end the pause.
+    vital: usize,
+    /// The end of the pause.
+    next_batch: Option<Instant>,
 }
 
 impl Queue {
@@ -52,16 +62,31 @@ impl Queue {
     /// The next event; `None` when the queue is closed and empty. For one task only.
     pub async fn pop(&self) -> Option<WatchEventsResponse> {
         loop {
-            {
+            let pause = {
                 let mut inner = lock(&self.inner);
-                if let Some(message) = inner.pop() {
-                    return Some(message);
-                }
-                if inner.closed {
+                if inner.waiting.is_empty() && inner.closed {
                     return None;
                 }
+                let held = inner.vital == 0 && !inner.closed;
+                match inner
+                    .next_batch
+                    .filter(|until| held && Instant::now() < *until)
+                {
+                    None => {
+                        if let Some(message) = inner.pop() {
+                            return Some(message);
+                        }
+                        None
+                    }
+                    pause => pause,
+                }
+            };
+            let changed = self.changed.notified();
+            match pause {
+                None => changed.await,
+                // Either way the queue is looked at again.
+                Some(until) => drop(tokio::time::timeout_at(until, changed).await),
             }
-            self.changed.notified().await;
         }
     }
 
@@ -79,6 +104,7 @@ impl Inner {
         {
             self.waiting.remove(&earlier);
         }
+        self.vital += usize::from(is_vital(&message));
         self.waiting.insert(message.sequence, message);
         if self.waiting.len() > CAPACITY {
             self.drop_one();
@@ -101,6 +127,10 @@ impl Inner {
 
     fn take(&mut self, sequence: u64) -> Option<WatchEventsResponse> {
         let message = self.waiting.remove(&sequence)?;
+        self.vital -= usize::from(is_vital(&message));
+        if self.waiting.is_empty() {
+            self.next_batch = Some(Instant::now() + PAUSE);
+        }
         if let Some(key) = parameter(&message) {
             self.values.remove(&key);
         }
@@ -177,6 +207,26 @@ mod tests {
         assert_eq!(queue.pop().await, Some(value(1002, 7, 0.75)));
         queue.push(&value(1003, 7, 0.5));
         assert_eq!(queue.pop().await.unwrap().sequence, 1003);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_follows_at_once_travels_together_unless_it_matters() {
+        let queue = Queue::new(Vec::new());
+        let start = Instant::now();
+        queue.push(&value(1, 7, 0.1));
+        queue.pop().await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        queue.push(&value(2, 7, 0.2));
+        queue.push(&value(3, 8, 0.3));
+        assert_eq!(queue.pop().await.unwrap().sequence, 2);
+        assert!(start.elapsed() >= PAUSE);
+        assert_eq!(queue.pop().await.unwrap().sequence, 3);
+        let second = Instant::now();
+        queue.push(&value(4, 7, 0.2));
+        queue.push(&message(5, Event::Died(Death::default())));
+        assert_eq!(queue.pop().await.unwrap().sequence, 4);
+        assert_eq!(queue.pop().await.unwrap().sequence, 5);
+        assert_eq!(second.elapsed(), Duration::ZERO);
     }
 
     #[tokio::test]

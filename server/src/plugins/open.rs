@@ -8,7 +8,7 @@ use std::time::Instant;
 use plugpen_proto::Error;
 use plugpen_proto::limits::{MAX_BLOCK_SIZE, MAX_CHANNELS, MAX_TEXT};
 use plugpen_proto::v1::{AudioPath, AudioRings, OpenOptions, OpenedPlugin, PluginState};
-use plugpen_proto::worker::Load;
+use plugpen_proto::worker::{Hello, Load};
 use plugpen_warden::{KillCause, Role};
 
 use super::{Now, Plugin};
@@ -127,6 +127,21 @@ impl Plugin {
             }
         };
         let (worker, hello) = daemon.launcher.launch(errand, tell).await?;
+        let playing = self.load(daemon, &worker, hello, options, generation).await;
+        if playing.is_err() {
+            worker.close(daemon.close_deadline()).await;
+        }
+        playing
+    }
+
+    async fn load(
+        &self,
+        daemon: &Daemon,
+        worker: &Arc<Worker>,
+        hello: Hello,
+        options: OpenOptions,
+        generation: u64,
+    ) -> Result<Option<AudioRings>, Error> {
         let terms = Terms {
             after_block: 0,
             deadline: daemon.config.deadlines.of(Class::Load),
@@ -160,11 +175,11 @@ impl Plugin {
         let audio = match &shape {
             None => None,
             Some(shape) => {
-                let regions = rings::attach(&worker, shape, terms).await?;
+                let regions = rings::attach(worker, shape, terms).await?;
                 Some(daemon.ticket(shape.clone(), &regions)?)
             }
         };
-        if self.is_alive_with(&worker, opened, shape) {
+        if self.is_alive_with(worker, opened, shape) {
             return Ok(audio);
         }
         Err(worker.ended_error().await)

@@ -9,7 +9,7 @@ use plugpen_proto::v1::*;
 use rustix::io::FdFlags;
 use rustix::process::Signal;
 
-use crate::support::{Client, Daemon, fails, kill, wait_gone, worker};
+use crate::support::{Client, Daemon, fails, kill, stop, wait_gone, worker};
 
 fn entries(daemon: &Daemon) -> usize {
     std::fs::read_dir(daemon.run()).unwrap().count()
@@ -20,7 +20,7 @@ async fn a_told_daemon_drains_and_leaves_nothing() {
     let mut daemon = Daemon::start();
     let client = daemon.client().await;
     let plugin = client.open("null:gain").await.unwrap();
-    kill(plugin.worker_pid, Signal::STOP);
+    stop(plugin.worker_pid);
     let running = client.get_parameter(&plugin.handle, 0);
     tokio::pin!(running);
     tokio::select! {
@@ -43,7 +43,7 @@ async fn calls_that_do_not_end_are_cut_off() {
     let mut daemon = Daemon::with(worker(), "[deadlines]\ndrain_seconds = 0.2\n", &[]);
     let client = daemon.client().await;
     let plugin = client.open("null:gain").await.unwrap();
-    kill(plugin.worker_pid, Signal::STOP);
+    stop(plugin.worker_pid);
     let running = client.get_parameter(&plugin.handle, 0);
     tokio::pin!(running);
     tokio::select! {
@@ -64,7 +64,7 @@ async fn a_killed_daemon_leaves_no_worker_and_the_next_one_cleans_up() {
     let plugin = client.open("null:gain").await.unwrap();
     let stopped = client.open("null:gain").await.unwrap();
     // One that could not read the end of file if it wanted to.
-    kill(stopped.worker_pid, Signal::STOP);
+    stop(stopped.worker_pid);
     daemon.signal(Signal::KILL);
     daemon.wait();
     wait_gone(plugin.worker_pid);

@@ -25,35 +25,38 @@ use tonic::{Request, Status};
 /// Long enough that only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The real worker, built if need be.
+/// The real worker.
 pub fn worker() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let daemon = Path::new(env!("CARGO_BIN_EXE_plugpend"));
-        let profile = daemon.parent().unwrap();
-        let worker = profile.join("plugpen-worker");
-        // Under `cargo test` the daemon is fresh; the worker is of another package.
-        if let Some(cargo) = std::env::var_os("CARGO") {
-            let mut build = Command::new(cargo);
-            build.args(["build", "--quiet", "--package", "plugpen-worker"]);
-            build.arg("--target-dir").arg(profile.parent().unwrap());
-            if profile.ends_with("release") {
-                build.arg("--release");
-            }
-            assert!(
-                build.status().unwrap().success(),
-                "the worker does not build"
-            );
-        }
-        assert!(worker.exists(), "build plugpen-worker first");
-        worker
-    })
+    BUILT.get_or_init(|| build("plugpen-worker", "--bin", "plugpen-worker"))
 }
 
-/// The worker that misbehaves; cargo builds it with the tests.
-pub fn villain() -> PathBuf {
-    let daemon = Path::new(env!("CARGO_BIN_EXE_plugpend"));
-    daemon.parent().unwrap().join("examples/villain_worker")
+/// The worker that misbehaves.
+pub fn villain() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| build("plugpen-server", "--example", "villain_worker"))
+}
+
+/// Where a program is. Under `cargo test` it is built first: cargo does so itself only with what
+/// belongs to this very test.
+fn build(package: &str, kind: &str, name: &str) -> PathBuf {
+    let profile = Path::new(env!("CARGO_BIN_EXE_plugpend")).parent().unwrap();
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", package, kind, name]);
+        build.arg("--target-dir").arg(profile.parent().unwrap());
+        if profile.ends_with("release") {
+            build.arg("--release");
+        }
+        assert!(build.status().unwrap().success(), "{name} does not build");
+    }
+    let folder = match kind {
+        "--example" => profile.join("examples"),
+        _ => profile.to_owned(),
+    };
+    let program = folder.join(name);
+    assert!(program.exists(), "build {name} first");
+    program
 }
 
 /// A running daemon. Dropping it kills it.
@@ -104,7 +107,7 @@ impl Daemon {
 
     /// With the worker that misbehaves and these settings.
     pub fn with_villain(config: &str) -> Self {
-        Self::with(&villain(), config, &[])
+        Self::with(villain(), config, &[])
     }
 
     pub fn with(worker: &Path, config: &str, arguments: &[&str]) -> Self {
@@ -195,6 +198,23 @@ impl Drop for Daemon {
 pub fn kill(pid: u32, signal: Signal) {
     let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
     kill_process(pid, signal).unwrap();
+}
+
+/// Stops a process and waits until each of its threads stands still.
+pub fn stop(pid: u32) {
+    kill(pid, Signal::STOP);
+    let start = std::time::Instant::now();
+    let stands = |task: std::io::Result<std::fs::DirEntry>| {
+        let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
+        stat.contains(") T ")
+    };
+    while !std::fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .all(stands)
+    {
+        assert!(start.elapsed() < PATIENCE, "process {pid} does not stop");
+        std::thread::yield_now();
+    }
 }
 
 /// Whether a process is there and no zombie.

@@ -111,7 +111,7 @@ pub fn no_plugin(bundle: &Path) -> Error {
 /// Installed bundles whose manifest could mention a URI.
 pub fn mentioning(uri: &str) -> Vec<PathBuf> {
     let mut bundles = installed();
-    bundles.retain(|bundle| mentions(bundle, uri, b""));
+    bundles.retain(|bundle| mentions(bundle, uri, ""));
     bundles
 }
 
@@ -148,10 +148,7 @@ fn select(plugins: &[Plugin], selector: &str, bundle: &Path) -> Result<(Plugin, 
         }
         Some(index)
     } else {
-        let by_name =
-            |fits: &dyn Fn(&str) -> bool| plugins.iter().position(|plugin| fits(&plugin.name()));
-        by_name(&|name| name == selector)
-            .or_else(|| by_name(&|name| name.eq_ignore_ascii_case(selector)))
+        by_name(plugins, selector)
     };
     match position {
         Some(at) => Ok((plugins[at], super::super::count(at))),
@@ -169,11 +166,33 @@ fn select(plugins: &[Plugin], selector: &str, bundle: &Path) -> Result<(Plugin, 
     }
 }
 
+/// Chooses by name, first by the exact one. Reads only those plugins' data that contain it.
+fn by_name(plugins: &[Plugin], name: &str) -> Option<usize> {
+    let lower = name.to_ascii_lowercase();
+    let contains = |file: &PathBuf| {
+        std::fs::read(file).is_ok_and(|text| {
+            String::from_utf8_lossy(&text)
+                .to_ascii_lowercase()
+                .contains(&lower)
+        })
+    };
+    let named: Vec<(usize, String)> = plugins
+        .iter()
+        .enumerate()
+        .filter(|(_, plugin)| plugin.data_files().iter().any(contains))
+        .map(|(at, plugin)| (at, plugin.name()))
+        .collect();
+    let find = |fits: &dyn Fn(&str) -> bool| named.iter().find(|(_, name)| fits(name));
+    find(&|found| found == name)
+        .or_else(|| find(&|found| found.eq_ignore_ascii_case(name)))
+        .map(|(at, _)| *at)
+}
+
 /// Loads the manifests of other bundles that hold presets of this plugin. Cheap: all but those
 /// few are only searched as bytes.
 pub fn load_preset_bundles(world: &World, uri: &str, own: Option<&Path>) {
     for bundle in installed() {
-        if Some(bundle.as_path()) != own && mentions(&bundle, uri, b"presets#") {
+        if Some(bundle.as_path()) != own && mentions(&bundle, uri, "presets#") {
             world.load_bundle(&bundle);
         }
     }
@@ -190,18 +209,16 @@ pub fn load_parameter_specification(world: &World) {
 
 /// Whether a manifest could mention a URI (whole or with a prefix for its front) and, beside it,
 /// `other`. May err on the side of yes.
-fn mentions(bundle: &Path, uri: &str, other: &[u8]) -> bool {
+fn mentions(bundle: &Path, uri: &str, other: &str) -> bool {
     let manifest = bundle.join("manifest.ttl");
     let small = std::fs::metadata(&manifest).is_ok_and(|data| data.len() <= MAX_MANIFEST);
     let Some(text) = small.then(|| std::fs::read(manifest).ok()).flatten() else {
         return false;
     };
-    let contains = |needle: &[u8]| {
-        needle.is_empty() || text.windows(needle.len()).any(|window| window == needle)
-    };
+    let text = String::from_utf8_lossy(&text);
     let end = uri.trim_end_matches(['/', '#']);
     let tail = end.rfind(['/', '#', ':']).map_or(end, |at| &end[at + 1..]);
-    contains(other) && contains(tail.as_bytes())
+    text.contains(other) && text.contains(tail)
 }
 
 #[cfg(test)]
@@ -232,8 +249,8 @@ mod tests {
             ),
         ] {
             let folder = bundle(manifest);
-            assert_eq!(mentions(folder.path(), uri, b""), expected, "{manifest}");
-            assert!(!mentions(folder.path(), uri, b"presets#"));
+            assert_eq!(mentions(folder.path(), uri, ""), expected, "{manifest}");
+            assert!(!mentions(folder.path(), uri, "presets#"));
         }
     }
 

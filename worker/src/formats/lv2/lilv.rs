@@ -108,6 +108,7 @@ functions! {
     plugin_get_uri(*const LilvPlugin) -> *const LilvNode;
     plugin_get_bundle_uri(*const LilvPlugin) -> *const LilvNode;
     plugin_get_library_uri(*const LilvPlugin) -> *const LilvNode;
+    plugin_get_data_uris(*const LilvPlugin) -> *const LilvNodes;
     plugin_get_name(*const LilvPlugin) -> *mut LilvNode;
     plugin_get_author_name(*const LilvPlugin) -> *mut LilvNode;
     plugin_get_value(*const LilvPlugin, *const LilvNode) -> *mut LilvNodes;

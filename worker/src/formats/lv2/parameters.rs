@@ -43,6 +43,8 @@ pub struct ParameterInfo {
     pub id: String,
     pub label: String,
     pub target: Target,
+    /// URI of the group it is shown in.
+    group: Option<String>,
     /// Symbol of the port; empty for properties.
     pub symbol: String,
     pub min: f32,
@@ -60,23 +62,36 @@ pub struct ParameterInfo {
 /// Reads all parameters.
 pub fn read(plugin: Plugin, ports: &Ports, rate: f32, urids: &Urids) -> Vec<ParameterInfo> {
     let described = plugin.ports();
+    // Some plugins (x42-comp 0.1) designate two ports; the first is meant.
+    let enabled = ports
+        .of(Kind::ControlIn)
+        .find(|info| info.has_designation(ENABLED))
+        .map(|info| info.index);
     let mut parameters: Vec<ParameterInfo> = ports
         .of(Kind::ControlIn)
         .filter(|info| !info.is_free_wheeling())
         .filter_map(|info| {
             let port = described.get(usize::try_from(info.index).ok()?)?;
-            Some(from_port(plugin.world(), port, info, rate))
+            let is_bypass = enabled == Some(info.index);
+            Some(from_port(plugin.world(), port, info, rate, is_bypass))
         })
         .collect();
     if ports.patch_in().is_some() {
         parameters.extend(from_properties(plugin, urids));
     }
+    // Parameters without a group first, then group by group in the order of their URIs.
+    parameters.sort_by(|a, b| a.group.cmp(&b.group));
     parameters
 }
 
-fn from_port(world: &World, port: &Port, info: &PortInfo, rate: f32) -> ParameterInfo {
+fn from_port(
+    world: &World,
+    port: &Port,
+    info: &PortInfo,
+    rate: f32,
+    is_bypass: bool,
+) -> ParameterInfo {
     let terms = &world.terms;
-    let is_bypass = info.has_designation(ENABLED);
     let scale = if info.has_property(SAMPLE_RATE) {
         rate
     } else {
@@ -100,6 +115,7 @@ fn from_port(world: &World, port: &Port, info: &PortInfo, rate: f32) -> Paramete
         id: format!("sym:{}", info.symbol),
         label: units::symbol(world, port),
         target: Target::Port(info.index),
+        group: info.group.clone(),
         symbol: info.symbol.clone(),
         min,
         max,
@@ -115,7 +131,8 @@ fn from_port(world: &World, port: &Port, info: &PortInfo, rate: f32) -> Paramete
 fn from_properties(plugin: Plugin, urids: &Urids) -> Vec<ParameterInfo> {
     let world = plugin.world();
     let terms = &world.terms;
-    let writable = plugin.values(&terms.writable);
+    let mut writable = plugin.values(&terms.writable);
+    writable.sort_by_cached_key(Node::text);
     let known = |property: &&Node| world.object(property, &terms.rdfs_range).is_some();
     if !writable.iter().all(|property| known(&property)) {
         // Properties of the specification itself, described in its own bundles.
@@ -154,6 +171,9 @@ fn from_property(world: &World, property: &Node, urids: &Urids) -> Option<Parame
         id: format!("des:{uri}"),
         label: units::of_node(world, property),
         target: Target::Patch(key, kind),
+        group: world
+            .object(property, &terms.group)
+            .map(|group| group.text()),
         symbol: String::new(),
         min,
         max,
@@ -180,7 +200,7 @@ fn range(min: Option<f32>, max: Option<f32>) -> (f32, f32) {
 impl ParameterInfo {
     /// From a normalised to the plain value the plugin gets.
     pub fn plain(&self, normal: f64) -> f64 {
-        let plain = self.shown(normal);
+        let plain = self.settle(self.shown(normal));
         f64::from(if self.is_bypass {
             self.max - (plain - self.min)
         } else {
@@ -207,6 +227,19 @@ impl ParameterInfo {
     fn shown(&self, normal: f64) -> f32 {
         let shown = self.min + narrow(normal) * (self.max - self.min);
         shown.clamp(self.min, self.max)
+    }
+
+    /// A whole number where a stepped value misses one by no more than rounding: on its way
+    /// through 0 to 1, 35 of 127 becomes 34.999996, which many plugins truncate.
+    fn settle(&self, plain: f32) -> f32 {
+        const ROUNDING: f32 = 1e-3;
+        let whole = plain.round();
+        let stepped = self.integer || self.enumeration || self.toggled;
+        if stepped && (plain - whole).abs() < ROUNDING {
+            whole
+        } else {
+            plain
+        }
     }
 
     fn normal_of_shown(&self, shown: f32) -> f32 {
@@ -236,9 +269,6 @@ impl ParameterInfo {
     /// The text for a normalised value.
     pub fn text(&self, normal: f64) -> String {
         let shown = self.shown(normal);
-        if self.toggled {
-            return if narrow(normal) > 0.0 { "On" } else { "Off" }.into();
-        }
         if self.enumeration {
             let near = |a: &&(f32, String), b: &&(f32, String)| {
                 (a.0 - shown).abs().total_cmp(&(b.0 - shown).abs())
@@ -247,14 +277,17 @@ impl ParameterInfo {
                 return label.clone();
             }
         }
+        if self.toggled {
+            return if narrow(normal) > 0.0 { "On" } else { "Off" }.into();
+        }
         if self.integer {
             return format!("{}", shown.trunc() + 0.0);
         }
-        format!("{}", shown + 0.0)
+        six_digits(shown)
     }
 
-    /// The normalised value for a text: a label, "On" or "Off", or a number in plain units; what
-    /// cannot be read is 0 in plain units.
+    /// The normalised value for a text: a label, "On" or "Off", or a number in plain units. What
+    /// cannot be read is 0 in plain units, or the default of a list of labels.
     pub fn from_text(&self, text: &str) -> f64 {
         let text = text.trim();
         let label = self
@@ -267,6 +300,8 @@ impl ParameterInfo {
             self.max
         } else if self.toggled && text.eq_ignore_ascii_case("off") {
             self.min
+        } else if self.enumeration && !self.points.is_empty() {
+            self.default
         } else {
             leading_number(text)
         };
@@ -333,6 +368,31 @@ fn leading_number(text: &str) -> f32 {
     if number.is_finite() { number } else { 0.0 }
 }
 
+/// A number with six significant digits and no trailing zeros, C's `%g`.
+fn six_digits(value: f32) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
+    let scientific = format!("{value:.5e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let trim = |digits: &str| {
+        let trimmed = if digits.contains('.') {
+            digits.trim_end_matches('0').trim_end_matches('.')
+        } else {
+            digits
+        };
+        trimmed.to_owned()
+    };
+    if (-4..6).contains(&exponent) {
+        let decimals = usize::try_from(5 - exponent).unwrap_or(0);
+        trim(&format!("{value:.decimals$}"))
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", trim(digits), exponent.abs())
+    }
+}
+
 /// The nearest `f32`, which is what ports and texts work with.
 pub fn narrow(value: f64) -> f32 {
     #[allow(clippy::cast_possible_truncation, reason = "rounding is meant")]
@@ -350,6 +410,7 @@ mod tests {
             id: "sym:gain".into(),
             label: "dB".into(),
             target: Target::Port(0),
+            group: None,
             symbol: "gain".into(),
             min: -24.0,
             max: 24.0,
@@ -376,7 +437,31 @@ mod tests {
         ] {
             assert_eq!(gain.from_text(text), value, "{text}");
         }
+        let numbers = [
+            0.180_336_88,
+            -9.599_999,
+            14.400_002,
+            48_000.0,
+            2e7,
+            1.5e-5,
+            123_456.7,
+        ];
+        let texts: Vec<_> = numbers.iter().map(|number| six_digits(*number)).collect();
+        assert_eq!(
+            texts,
+            [
+                "0.180337", "-9.6", "14.4", "48000", "2e+07", "1.5e-05", "123457"
+            ]
+        );
         gain.integer = true;
+        for step in -24i16..=24 {
+            let plain = f64::from(step);
+            assert_eq!(gain.plain(gain.normal(plain)), plain);
+        }
+        assert!(
+            (gain.plain(0.26) + 11.52).abs() < 1e-5,
+            "between steps it stays"
+        );
         assert_eq!(gain.text(0.1), "-19");
         assert_eq!(gain.num_steps(), 49);
     }

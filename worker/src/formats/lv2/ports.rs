@@ -54,7 +54,8 @@ pub struct PortInfo {
     pub supports: Vec<String>,
     /// For atom ports: bytes it asks for.
     pub minimum_size: usize,
-    group: Option<String>,
+    /// URI of the group it is in.
+    pub group: Option<String>,
 }
 
 /// One bus: a name and the indices of its ports.
@@ -256,10 +257,7 @@ fn read(world: &World, port: &Port, index: u32) -> PortInfo {
             Vec::new()
         },
         minimum_size: minimum_size.unwrap_or(0).min(MAX_MINIMUM_SIZE),
-        group: match kind {
-            Kind::AudioIn | Kind::AudioOut => port.value(&terms.group).map(|node| node.text()),
-            _ => None,
-        },
+        group: port.value(&terms.group).map(|node| node.text()),
     }
 }
 
@@ -274,14 +272,19 @@ struct Group {
 fn read_groups(plugin: Plugin, list: &[PortInfo]) -> BTreeMap<String, Group> {
     let world = plugin.world();
     let mut groups = BTreeMap::new();
-    if list.iter().all(|port| port.group.is_none()) {
-        return groups;
-    }
-    for port in plugin.ports() {
+    let described = plugin.ports();
+    let is_audio = |info: &&PortInfo| matches!(info.kind, Kind::AudioIn | Kind::AudioOut);
+    let grouped = list
+        .iter()
+        .filter(is_audio)
+        .filter(|info| info.group.is_some());
+    for info in grouped {
+        let at = usize::try_from(info.index).unwrap_or(usize::MAX);
+        let Some(port) = described.get(at) else {
+            continue;
+        };
         for group in port.values(&world.terms.group) {
-            let name = world
-                .object(&group, &world.terms.name)
-                .or_else(|| world.object(&group, &world.terms.rdfs_label));
+            let name = world.object(&group, &world.terms.name);
             let described = Group {
                 name: name.map(|name| name.text()).unwrap_or_default(),
                 is_side_chain: world.object(&group, &world.terms.side_chain_of).is_some(),

@@ -114,24 +114,32 @@ impl Lv2Processor {
         }
     }
 
-    /// Runs one silent block where the plugin has a latency to tell, and starts it anew.
+    /// Finds the latency out before the first block, where the plugin has a port for it: by a
+    /// run of no frames, which leaves no trace; by a silent block and a reset where the plugin
+    /// says nothing in that.
     pub fn find_latency(&mut self, frames: u32) {
-        if self.latency_port.is_none() {
+        let Some(port) = self.latency_port else {
             return;
+        };
+        self.buffers.set_control(port, f32::NAN);
+        self.run_silent(0);
+        if self.buffers.control(port).is_nan() {
+            self.run_silent(frames);
+            self.reset();
         }
-        for index in 0..self.buffers.atoms_in.len() {
-            let known = &self.shared.host.known;
-            self.buffers.atoms_in[index]
-                .buffer
-                .write(known.atom_sequence);
+        self.read_latency();
+    }
+
+    fn run_silent(&mut self, frames: u32) {
+        let known = &self.shared.host.known;
+        for port in &mut self.buffers.atoms_in {
+            port.buffer.write(known.atom_sequence);
         }
         for port in &mut self.buffers.atoms_out {
-            port.buffer.offer(self.shared.host.known.atom_chunk);
+            port.buffer.offer(known.atom_chunk);
         }
         self.shared.instance.run(frames);
         self.deliver();
-        self.read_latency();
-        self.reset();
     }
 
     fn activate(&mut self) {

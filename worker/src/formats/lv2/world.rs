@@ -198,21 +198,33 @@ impl World {
 
     /// Copies a collection's nodes and frees it.
     fn take(&self, nodes: *mut LilvNodes) -> Vec<Node> {
-        let lilv = self.lilv;
-        let mut taken = Vec::new();
         if nodes.is_null() {
-            return taken;
+            return Vec::new();
         }
         // SAFETY: a collection of ours, freed once after its nodes are copied.
         unsafe {
+            let copied = self.copy(nodes);
+            (self.lilv.nodes_free)(nodes);
+            copied
+        }
+    }
+
+    /// Copies a collection's nodes.
+    ///
+    /// # Safety
+    /// The collection is valid.
+    unsafe fn copy(&self, nodes: *const LilvNodes) -> Vec<Node> {
+        let lilv = self.lilv;
+        let mut copied = Vec::new();
+        // SAFETY: valid, says the caller; the iterator is used within it.
+        unsafe {
             let mut at = (lilv.nodes_begin)(nodes);
             while !(lilv.nodes_is_end)(nodes, at) {
-                taken.extend(Node::copy(lilv, (lilv.nodes_get)(nodes, at)));
+                copied.extend(Node::copy(lilv, (lilv.nodes_get)(nodes, at)));
                 at = (lilv.nodes_next)(nodes, at);
             }
-            (lilv.nodes_free)(nodes);
         }
-        taken
+        copied
     }
 }
 
@@ -350,6 +362,19 @@ impl Plugin {
             )
         };
         node.and_then(|node| node.path())
+    }
+
+    /// The files that describe it, from the manifest alone.
+    pub fn data_files(&self) -> Vec<PathBuf> {
+        // SAFETY: the collection belongs to the plugin.
+        let nodes = unsafe {
+            let nodes = (self.lilv().plugin_get_data_uris)(self.as_ptr());
+            if nodes.is_null() {
+                return Vec::new();
+            }
+            self.world.copy(nodes)
+        };
+        nodes.iter().filter_map(Node::path).collect()
     }
 
     /// Its name, empty where it has none. Reads the plugin's data the first time.

@@ -1,0 +1,86 @@
+//! Every LV2 plugin on this machine loads, plays, saves and restores.
+
+mod support;
+
+use plugpen_proto::event::EventList;
+use plugpen_proto::v1::*;
+use plugpen_proto::worker::Probe;
+use support::{Input, Worker, noise, options};
+
+fn exercise(plugin: &PluginDescription) {
+    let mut worker = Worker::plugin();
+    let options = OpenOptions {
+        selector: plugin.identifier.clone(),
+        ..options(&plugin.path)
+    };
+    let opened = worker.load(options).unwrap();
+    let mut audio = worker.attach(&opened, 4);
+    let inputs = opened.num_input_channels + opened.sidechain_channels;
+    let planes: Vec<Vec<f32>> = (0..inputs).map(|channel| noise(512, channel + 1)).collect();
+    let mut events = EventList::new();
+    if opened.accepts_midi {
+        events.push_midi(3, &[0x90, 60, 100]);
+    }
+    // The last block is shorter, as the last one of a file is.
+    for frames in (0..20).map(|_| 512u16).chain([37]) {
+        let planes: Vec<Vec<f32>> = planes
+            .iter()
+            .map(|plane| plane[..usize::from(frames)].to_vec())
+            .collect();
+        let block = Input {
+            frames: frames.into(),
+            planes: &planes,
+            events: &events,
+            transport: None,
+        };
+        for plane in audio.block(&block).0 {
+            assert!(plane.iter().all(|sample| sample.is_finite()));
+        }
+    }
+    let saved = worker.call(GetStateRequest::default()).unwrap().data;
+    for index in 0..opened.num_parameters {
+        let set = |value| SetParameterRequest {
+            index,
+            value,
+            ..SetParameterRequest::default()
+        };
+        let before = worker
+            .call(GetParameterRequest {
+                index,
+                ..GetParameterRequest::default()
+            })
+            .unwrap()
+            .value;
+        for value in [0.5, before] {
+            worker.call(set(value)).unwrap();
+        }
+    }
+    let restore = SetStateRequest {
+        data: saved.clone(),
+        ..SetStateRequest::default()
+    };
+    worker.call(restore).unwrap();
+    assert_eq!(worker.call(GetStateRequest::default()).unwrap().data, saved);
+}
+
+#[test]
+fn every_plugin_plays() {
+    let mut worker = Worker::probe();
+    let probe = Probe {
+        paths: vec!["/usr/lib/lv2".into()],
+        search: true,
+        ..Probe::default()
+    };
+    let plugins = worker.call(probe).unwrap().plugins;
+    assert!(
+        plugins.len() >= 100,
+        "only {} plugins are installed; install the set that the tests need",
+        plugins.len()
+    );
+    let failed: Vec<&str> = plugins
+        .iter()
+        .filter(|plugin| std::panic::catch_unwind(|| exercise(plugin)).is_err())
+        .map(|plugin| plugin.identifier.as_str())
+        .collect();
+    assert!(failed.is_empty(), "{failed:#?}");
+}

@@ -41,7 +41,7 @@ mod _plugpen {
         midi_file::MidiFile,
         plugin::Plugin,
         renderer::MidiRenderer,
-        server::{Server, _shutdown, connect, probe, scan_directory},
+        server::{_shutdown, Server, connect, probe, scan_directory},
     };
     #[pymodule_export]
     const MIDI_OUT_CAPACITY: u32 = crate::events::MIDI_OUT_CAPACITY;

@@ -201,10 +201,11 @@ impl Plugin {
             _ if plugin.is_closed() => "closed".into(),
             Some(death) => format!("dead: {}", death.summary),
             None => format!(
-                "{} in, {} out, {} parameter(s), {} Hz",
+                "{} in, {} out, {} parameter{}, {} Hz",
                 plugin.num_input_channels(),
                 plugin.num_output_channels(),
                 plugin.num_params(),
+                if plugin.num_params() == 1 { "" } else { "s" },
                 plugin.sample_rate()
             ),
         };

@@ -55,6 +55,19 @@ def open_plugin(daemon: None) -> Iterator[Open]:
 
 
 @pytest.fixture
+def open_test_plugin(open_plugin: Open) -> Open:
+    """Opens one of the repository's own plugins, by the last part of its URI."""
+    bundle = os.environ.get("PLUGPEN_TEST_BUNDLE")
+    if not bundle:
+        pytest.skip("no test plugins; set PLUGPEN_TEST_BUNDLE to plugpen-test.lv2")
+
+    def open_test_plugin(name: str, *args: object, **options: object) -> plugpen.Plugin:
+        return open_plugin(bundle, *args, plugin=f"urn:plugpen:test:{name}", **options)
+
+    return open_test_plugin
+
+
+@pytest.fixture
 def amp(open_plugin: Open) -> plugpen.Plugin:
     """One channel, one parameter (gain, -90 to 24 dB)."""
     return open_plugin(LV2 / "eg-amp.lv2")

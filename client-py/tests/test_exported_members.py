@@ -2,7 +2,6 @@
 
 import importlib
 
-import numpy as np
 import pytest
 
 import plugpen
@@ -52,10 +51,3 @@ def test_constants_are_minihosts() -> None:
     assert plugpen.MH_PRECISION_SINGLE == 0
     assert plugpen.MH_PRECISION_DOUBLE == 1
     assert plugpen.MIDI_OUT_CAPACITY == 256
-
-
-def test_arrays_are_numpys() -> None:
-    audio = plugpen.MidiRenderer.render_all.__doc__
-    assert audio is not None
-    assert "dtype" in audio
-    assert np.dtype("float32").itemsize == 4

@@ -24,9 +24,10 @@ def target(daemon: None, tmp_path: Path) -> Iterator[str]:
     runtime.mkdir(mode=0o700)
     # The daemon says "ready" on the pair, and ends when the other end closes.
     lifeline, other = socket.socketpair()
+    command = [program, "--private", "--lifeline-fd", str(other.fileno())]
     process = subprocess.Popen(
-        [program, "--private", "--lifeline-fd", "0", "--runtime-dir", str(runtime)],
-        stdin=other,
+        [*command, "--runtime-dir", str(runtime)],
+        pass_fds=[other.fileno()],
         stderr=subprocess.DEVNULL,
     )
     other.close()

@@ -1,0 +1,57 @@
+"""What plugins print goes to the log, not to the user's terminal; the end is tidy."""
+
+import logging
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import LV2, Open
+
+
+def test_chatter_is_logged(
+    open_test_plugin: Open, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with caplog.at_level(logging.DEBUG, "plugpen"):
+        open_test_plugin("born-printing")
+        give_up = time.monotonic() + 30
+        while not any("xxxx" in record.getMessage() for record in caplog.records):
+            assert time.monotonic() < give_up
+    captured = capfd.readouterr()
+    assert "xxxx" not in captured.out + captured.err
+
+
+PROGRAM = """
+import os, sys, plugpen
+plugin = plugpen.Plugin(sys.argv[1])
+plugin.set_param_value_callback(lambda index, value: None)
+plugin.set_param(0, 0.25)
+print(plugin.worker_pid, flush=True)
+if sys.argv[2] == "abruptly":
+    os._exit(3)
+"""
+
+
+@pytest.mark.usefixtures("daemon")
+@pytest.mark.skipif("PLUGPEN_SERVER" in os.environ, reason="there is no private daemon")
+@pytest.mark.parametrize("how", ["orderly", "abruptly"])
+def test_nothing_is_left_behind(tmp_path: Path, how: str) -> None:
+    if not (LV2 / "eg-amp.lv2").exists():
+        pytest.skip("eg-amp.lv2 is not installed")
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, LV2 / "eg-amp.lv2", how],
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.stderr == ""
+    assert ended.returncode == (3 if how == "abruptly" else 0)
+    worker = Path("/proc") / ended.stdout.strip()
+    give_up = time.monotonic() + 30
+    while worker.exists() and worker.joinpath("cmdline").read_bytes():
+        assert time.monotonic() < give_up
+    if how == "orderly":
+        assert list(tmp_path.iterdir()) == []

@@ -226,7 +226,7 @@ impl Connection {
     /// What a status means, with a broken connection told apart from a daemon's answer.
     pub(crate) fn error(&self, status: Status) -> Error {
         // Only the transport puts a source into a status; an answer of the daemon has none.
-        let source = std::error::Error::source(&status).map(|source| innermost(source));
+        let source = std::error::Error::source(&status).map(innermost);
         if let Some(why) = source {
             return error::unavailable(&self.target, why);
         }

@@ -12,8 +12,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::error::{self, Error, Result};
 use crate::server::Server;
 
-/// Two threads drive every connection of the process: one can decode a large state while the
-/// other answers for a plugin that plays.
+/// One thread drives every connection of the process. A second one makes single calls a quarter
+/// slower, because the two wake each other, and has nothing to win: what takes time is elsewhere.
 const THREADS: usize = 1;
 
 static CORE: Mutex<Option<Arc<Core>>> = Mutex::new(None);
@@ -63,6 +63,14 @@ impl Core {
         });
         std::mem::forget(slot.replace(core.clone()));
         Ok(core)
+    }
+
+    /// Takes the default server away, if this process has one.
+    pub(crate) fn take_default_server() -> Option<Server> {
+        let core = CORE.try_lock().ok()?.clone()?;
+        core.check_process().ok()?;
+        let mut slot = core.default_server.try_lock().ok()?;
+        slot.take()
     }
 
     /// Refuses objects that crossed a `fork()`, which would otherwise wait for threads that are

@@ -120,7 +120,7 @@ fn wish(channels: i32) -> u32 {
 pub(crate) fn resolve(path: &str) -> Result<String> {
     if path.is_empty() {
         return Err(Error::invalid(
-            "Failed to open plugin: plugin_path is empty; give a file, a bundle or an LV2 URI",
+            "plugin_path is empty; give a file, a bundle or an LV2 URI",
         ));
     }
     if path.contains('\0') {

@@ -129,6 +129,14 @@ impl Server {
         Ok(server)
     }
 
+    /// Closes the process's default server, if there is one. A private daemon ends with its process
+    /// anyway; a program that calls this at its end waits for that and leaves nothing behind.
+    pub fn close_shared_default() {
+        if let Some(server) = Core::take_default_server() {
+            server.close();
+        }
+    }
+
     fn begin(connection: Connection, daemon: Option<Daemon>) -> Result<Server> {
         let connection = Arc::new(connection);
         let events = Events::follow(connection.clone())?;
@@ -172,7 +180,9 @@ impl Server {
     /// `NotFound`, `InvalidInput`, `PluginRefused`, `PluginCrashed` where the plugin died while it
     /// loaded, `PluginHung`, `LimitReached`, `ServerUnavailable`.
     pub fn open(&self, path: &str, options: &OpenOptions) -> Result<Plugin> {
-        let message = options.message(path)?;
+        let message = options
+            .message(path)
+            .map_err(|error| prefixed("Failed to open plugin", error))?;
         let request = OpenPluginRequest {
             options: Some(message),
             request_id: String::new(),
@@ -199,7 +209,7 @@ impl Server {
     /// `ServerUnavailable`.
     pub fn probe(&self, path: &str) -> Result<Vec<PluginDescription>> {
         let request = ProbePluginRequest {
-            path: resolve(path)?,
+            path: resolve(path).map_err(|error| prefixed("Failed to probe plugin", error))?,
         };
         let probed = self.check()?.call(
             Call::new("ProbePlugin", PROBE),
@@ -351,6 +361,13 @@ pub fn default_socket() -> PathBuf {
         )),
     };
     folder.join("plugpend.sock")
+}
+
+fn prefixed(what: &str, error: Error) -> Error {
+    Error {
+        message: format!("{what}: {}", error.message),
+        ..error
+    }
 }
 
 fn socket_of(target: &str) -> Result<PathBuf> {

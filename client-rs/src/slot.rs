@@ -1,7 +1,7 @@
 //! A place that holds one thing for whoever uses it next.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,15 @@ const TURN: Duration = Duration::from_secs(30);
 /// Holds a thing, or knows which thread took it. Unlike a mutex's guard, what is taken out can be
 /// kept, moved to another thread and stored; a thread that would wait for itself is told.
 pub(crate) struct Slot<T> {
-    place: Mutex<Place<T>>,
+    state: Mutex<State<T>>,
     vacated: Condvar,
+}
+
+struct State<T> {
+    place: Place<T>,
+    /// Threads that were woken in vain, because another one was faster. While there are any, only
+    /// they may take the thing: else a thread that uses it in a loop would have it for ever.
+    passed_over: usize,
 }
 
 enum Place<T> {
@@ -27,7 +34,10 @@ enum Place<T> {
 impl<T> Slot<T> {
     pub(crate) fn new(thing: T) -> Arc<Slot<T>> {
         Arc::new(Slot {
-            place: Mutex::new(Place::Here(thing)),
+            state: Mutex::new(State {
+                place: Place::Here(thing),
+                passed_over: 0,
+            }),
             vacated: Condvar::new(),
         })
     }
@@ -39,28 +49,60 @@ impl<T> Slot<T> {
     pub(crate) fn take(self: &Arc<Self>) -> Result<Taken<T>> {
         let me = thread::current().id();
         let deadline = Instant::now() + TURN;
-        let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            let holder = match std::mem::replace(&mut *place, Place::Taken(me)) {
-                Place::Here(thing) => {
-                    return Ok(Taken {
-                        thing: Some(thing),
-                        slot: self.clone(),
-                    });
-                }
-                Place::Taken(holder) => holder,
-            };
-            *place = Place::Taken(holder);
-            let left = deadline.saturating_duration_since(Instant::now());
-            if holder == me || left.is_zero() {
-                return Err(Error::new(
-                    ErrorReason::WrongState,
-                    "the audio is in use by a render that has not ended; finish or drop it first",
-                ));
+        let mut woken = false;
+        let mut passed_over = false;
+        let mut state = self.lock();
+        let taken = loop {
+            let mine = passed_over || state.passed_over == 0;
+            if mine
+                && matches!(state.place, Place::Here(_))
+                && let Place::Here(thing) = std::mem::replace(&mut state.place, Place::Taken(me))
+            {
+                break Some(thing);
             }
-            let waited = self.vacated.wait_timeout(place, left);
-            place = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let left = deadline.saturating_duration_since(Instant::now());
+            let is_own = matches!(state.place, Place::Taken(holder) if holder == me);
+            if is_own || left.is_zero() {
+                break None;
+            }
+            if woken && !passed_over {
+                passed_over = true;
+                state.passed_over += 1;
+            }
+            let waited = self.vacated.wait_timeout(state, left);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            woken = true;
+        };
+        if passed_over {
+            state.passed_over -= 1;
+            // Those who had to stand back for this one.
+            self.vacated.notify_all();
         }
+        drop(state);
+        let thing = taken.ok_or_else(|| {
+            Error::new(
+                ErrorReason::WrongState,
+                "the audio is in use by a render that has not ended; finish or drop it first",
+            )
+        })?;
+        Ok(Taken {
+            thing: Some(thing),
+            slot: self.clone(),
+        })
+    }
+
+    fn put(&self, thing: T) {
+        let mut state = self.lock();
+        state.place = Place::Here(thing);
+        match state.passed_over {
+            0 => self.vacated.notify_one(),
+            // One of them, and not a thread that must stand back.
+            _ => self.vacated.notify_all(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,20 +136,16 @@ impl<T: std::fmt::Debug> std::fmt::Debug for Taken<T> {
 impl<T> Drop for Taken<T> {
     fn drop(&mut self) {
         if let Some(thing) = self.thing.take() {
-            let mut place = self
-                .slot
-                .place
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            *place = Place::Here(thing);
-            drop(place);
-            self.slot.vacated.notify_one();
+            self.slot.put(thing);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -123,6 +161,27 @@ mod tests {
             }
         });
         assert_eq!(*slot.take().unwrap(), 4000);
+    }
+
+    #[test]
+    fn a_thread_that_never_rests_lets_others_have_a_turn() {
+        let slot = Slot::new(());
+        let done = AtomicBool::new(false);
+        let start = Barrier::new(2);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                drop(slot.take().unwrap());
+                start.wait();
+                while !done.load(Ordering::Relaxed) {
+                    let _taken = slot.take().unwrap();
+                }
+            });
+            start.wait();
+            for _ in 0..100 {
+                drop(slot.take().unwrap());
+            }
+            done.store(true, Ordering::Relaxed);
+        });
     }
 
     #[test]

@@ -9,10 +9,12 @@ use std::time::Duration;
 use plugpen_proto::worker::Hello;
 use plugpen_proto::{Error, VERSION, v1::ErrorReason};
 use plugpen_warden::{KillCause, Launch, Role, Sandbox};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{Class, Config};
-use crate::worker_client::{Birth, LiveWorkers, Told, Worker};
+use crate::jail_check;
+use crate::live_workers::LiveWorkers;
+use crate::worker_client::{Birth, Told, Worker};
 
 /// How all workers of this daemon are started.
 pub struct Launcher {
@@ -28,6 +30,7 @@ pub struct Launcher {
     workers: Arc<Semaphore>,
     probes: Arc<Semaphore>,
     live: LiveWorkers,
+    started: Notify,
 }
 
 /// What a worker is started for.
@@ -58,12 +61,19 @@ impl Launcher {
             workers: Arc::new(Semaphore::new(config.limits.workers)),
             probes: Arc::new(Semaphore::new(config.limits.probes.max(1))),
             live: LiveWorkers::default(),
+            started: Notify::new(),
         }
     }
 
     /// All workers that live.
     pub fn live(&self) -> Vec<Arc<Worker>> {
         self.live.get()
+    }
+
+    /// Waits for a worker to be started; one that was since this was last asked counts. For one
+    /// task only.
+    pub async fn started(&self) {
+        self.started.notified().await;
     }
 
     /// Starts a worker and waits for its hello. A probe waits for its turn; a plugin does not.
@@ -111,6 +121,7 @@ impl Launcher {
             Err(error) => return Err(Error::bug(format!("starting a worker: {error}"))),
         };
         self.live.add(&worker);
+        self.started.notify_one();
         match self.greet(&worker, greeting).await {
             Ok(hello) => Ok((worker, hello)),
             Err(error) => {
@@ -133,8 +144,20 @@ impl Launcher {
                 return Err(worker.ended_error().await);
             }
         };
+        let hello = Hello {
+            sandbox: hello
+                .sandbox
+                .map(|report| jail_check::checked(report, worker.pid())),
+            ..hello
+        };
+        if self.sandbox == Sandbox::Required
+            && hello.sandbox.as_ref().is_none_or(jail_check::is_refuted)
+        {
+            return Err(Error::bug(
+                "the sandbox is required, and the worker's jail does not stand as it says; report this",
+            ));
+        }
         if hello.version != VERSION {
-            worker.kill(KillCause::Closed);
             return Err(Error::new(
                 ErrorReason::VersionMismatch,
                 format!(

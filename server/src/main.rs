@@ -4,6 +4,7 @@
 use anyhow::Context;
 use clap::Parser;
 use plugpen_server::{Config, Flags, LogFormat, serve};
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -13,6 +14,7 @@ const THREADS: usize = 2;
 fn main() -> anyhow::Result<()> {
     let config = Config::load(&Flags::parse())?;
     log_to_stderr(&config)?;
+    raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(THREADS)
         .enable_all()
@@ -30,6 +32,16 @@ fn main() -> anyhow::Result<()> {
         serve(config, told_to_end).await?;
         Ok(())
     })
+}
+
+/// A worker costs eight descriptors and the usual soft limit is 1024. Nothing here uses `select`,
+/// which is why that limit is low; workers set their own.
+fn raise_descriptor_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit of open files stays low");
+    }
 }
 
 fn log_to_stderr(config: &Config) -> anyhow::Result<()> {

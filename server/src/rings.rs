@@ -7,6 +7,7 @@ use plugpen_proto::limits::{EVENT_BYTES, MAX_CHANNELS, MAX_PARAMETERS, RING_DEPT
 use plugpen_proto::v1::{AudioRings, ErrorReason, OpenOptions, OpenedPlugin};
 use plugpen_proto::worker::AttachRings;
 use plugpen_shm::{Regions, RingSpec};
+use prost::Message as _;
 
 use crate::worker_client::{Terms, Worker};
 
@@ -14,6 +15,8 @@ use crate::worker_client::{Terms, Worker};
 const DEFAULT_DEPTH: u32 = 8;
 /// The same for small blocks, of which more are needed to bridge a scheduling gap.
 const DEFAULT_DEPTH_SMALL: u32 = 16;
+/// Most that a worker may say of its plugin, in bytes: thousands of buses with long names.
+const MAX_DESCRIPTION: usize = 256 * 1024;
 /// What counts as small, in frames.
 const SMALL_BLOCK: u32 = 256;
 /// Bytes of a block's events where the client leaves it to the daemon.
@@ -104,6 +107,11 @@ pub fn check_loaded(plugin: &OpenedPlugin) -> Result<(), String> {
             return Err(format!("it claims {value} {name}; the most is {most}"));
         }
     }
+    // All of it is kept, and told again to whoever asks.
+    let bytes = plugin.encoded_len();
+    if bytes > MAX_DESCRIPTION {
+        return Err(format!("it describes itself in {bytes} bytes"));
+    }
     Ok(())
 }
 
@@ -180,5 +188,10 @@ mod tests {
     fn a_lying_worker_is_caught() {
         assert!(check_loaded(&plugin(MAX_CHANNELS)).is_ok());
         assert!(check_loaded(&plugin(u32::MAX)).is_err());
+        let long = OpenedPlugin {
+            session_name: "x".repeat(MAX_DESCRIPTION),
+            ..plugin(2)
+        };
+        assert!(check_loaded(&long).is_err());
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 use plugpen_proto::v1;
 use tokio::net::UnixListener;
+use tokio::sync::oneshot;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
@@ -64,6 +65,9 @@ const MAX_STREAMS: u32 = 256;
 /// Bytes a stream and a connection may have on the way: enough for a state's chunks to flow.
 const WINDOWS: (u32, u32) = (1 << 20, 4 << 20);
 
+/// How long clients may take for the last answers when the daemon ends.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// Serves until `shutdown` is ready or the lifeline is cut; then drains, ends all workers and
 /// removes its files.
 ///
@@ -110,10 +114,14 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     let connections = stream::select_all(listeners.into_iter().map(UnixListenerStream::new))
         .map(|accepted| accepted.map(Connection::new));
     let api = Api(daemon.clone());
+    let (finish, hang_up) = oneshot::channel();
     let services = router(&daemon, token, &api)?
         .add_service(health_service)
-        .serve_with_incoming(connections);
-    let server = tokio::spawn(services);
+        .serve_with_incoming_shutdown(connections, async {
+            // Either way it is time.
+            let _ = hang_up.await;
+        });
+    let mut server = tokio::spawn(services);
     tracing::info!(listen = ?daemon.config.listen, pid = std::process::id(), "ready");
 
     if let Some(lifeline) = &lifeline
@@ -127,7 +135,6 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
             None => std::future::pending().await,
         }
     };
-    let mut server = server;
     let ended = tokio::select! {
         () = shutdown => {
             daemon.drain();
@@ -150,7 +157,11 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
         },
     };
     end(&daemon).await;
-    server.abort();
+    // The last answers are on their way; clients that do not take them are hung up on.
+    let _ = finish.send(());
+    if !server.is_finished() && tokio::time::timeout(GOODBYE, &mut server).await.is_err() {
+        server.abort();
+    }
     background.iter().for_each(tokio::task::JoinHandle::abort);
     drop(dir);
     tracing::info!("ended");

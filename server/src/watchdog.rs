@@ -13,10 +13,14 @@ pub async fn watch(launcher: Arc<Launcher>, block_deadline: Duration) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
+        let workers = launcher.live();
+        if workers.is_empty() {
+            launcher.started().await;
+        }
         let now = Instant::now();
-        for worker in launcher.live() {
+        for worker in workers {
             worker.check(now, block_deadline);
         }
+        ticks.tick().await;
     }
 }

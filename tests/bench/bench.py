@@ -12,6 +12,7 @@ import pathlib
 import platform
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +25,7 @@ import numpy as np
 import plugpen
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
 PRELUDE = str(REPOSITORY / "tests/data/prelude.mid")
 LV2 = pathlib.Path("/usr/lib/lv2")
 RATE = 48000.0
@@ -149,6 +151,24 @@ def blocks(report: Report, quick: bool) -> None:
                     met,
                     p99=percentile(mine_times, 99),
                 )
+
+
+def blocks_from_rust(report: Report, quick: bool) -> None:
+    """The same calls without Python; the peer is the one above, from Python."""
+    program = TARGET / "release/examples/block_time"
+    for name in ("eg-amp", "MVerb"):
+        for frames in (64, 512):
+            bundle, uri = PLUGINS[name]
+            command = [program, LV2 / bundle, uri, str(frames), "2000" if quick else "20000"]
+            environment = {**os.environ, "PLUGPEN_BIN_DIR": str(TARGET / "release")}
+            with contextlib.closing(theirs(name, frames)) as other:
+                block_times(other, frames, 100, 0.0)
+                printed = subprocess.run(
+                    command, capture_output=True, text=True, check=True, env=environment
+                )
+                peer = median(block_times(other, frames, 2000, 0.0))
+            value, p99 = map(float, printed.stdout.split())
+            report.add(f"process {name} {frames}, from Rust", value, "us", peer, p99=p99)
 
 
 # --- whole files -----------------------------------------------------------------------------
@@ -364,7 +384,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--only", action="append", help="only this part; repeatable")
     arguments = parser.parse_args()
-    parts = (identity, blocks, rendering, chain, opening, scanning, dying, memory)
+    parts = (identity, blocks, blocks_from_rust, rendering, chain, opening, scanning, dying, memory)
     quiet_stderr()
     report = Report()
     print(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}, {platform.platform()}")

@@ -20,6 +20,8 @@ use crate::transport::{SharedTransport, TransportReader};
 /// How long the main thread waits for the audio thread to leave a block. The daemon's watchdog
 /// is stricter; this only makes sure that the wait ends.
 const PARKING: Duration = Duration::from_secs(120);
+/// Stack of the threads a plugin's code runs on, in bytes: what a main thread has.
+pub const PLUGIN_STACK: usize = 8 * 1024 * 1024;
 /// How long one wait on the rings lasts at most.
 const SLICE: Duration = Duration::from_millis(500);
 
@@ -89,6 +91,7 @@ impl AudioThread {
         };
         std::thread::Builder::new()
             .name("audio".into())
+            .stack_size(PLUGIN_STACK)
             .spawn(move || {
                 let _guard = crate::AbortOnPanic;
                 player.run();
@@ -134,11 +137,12 @@ impl AudioThread {
         self.desk.after_block.store(after_block, Ordering::Relaxed);
         // SYNC: pairs with the acquire in `Player::is_wanted`: who sees the wish sees the block.
         self.desk.wanted.store(true, Ordering::Release);
-        self.desk.moved.notify_all();
         if let Some(interrupter) = &self.interrupter {
             interrupter.wake();
         }
         let mut place = self.desk.place();
+        // With the lock held: a thread without rings has either seen the wish or is waiting.
+        self.desk.moved.notify_all();
         loop {
             match std::mem::replace(&mut *place, Place::Taken) {
                 Place::Offered(seat) => {

@@ -24,7 +24,7 @@ pub struct PluginAudio(Taken<Box<RingProcessor>>);
 impl PluginAudio {
     /// Other rings take the place of these, which are unmapped.
     pub(crate) fn replace(&mut self, rings: RingProcessor) {
-        *self.0 = Box::new(rings);
+        **self.0 = rings;
     }
 }
 

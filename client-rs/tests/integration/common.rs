@@ -27,25 +27,20 @@ pub fn programs() -> PathBuf {
             // This program is in TARGET/PROFILE/deps.
             let own = std::env::current_exe().unwrap();
             let folder = own.ancestors().nth(2).unwrap().to_owned();
-            let mut build = Command::new(env!("CARGO"));
-            build
-                .args([
-                    "build",
-                    "--quiet",
-                    "-p",
-                    "plugpen-server",
-                    "-p",
-                    "plugpen-worker",
-                ])
-                .arg("--target-dir")
-                .arg(folder.parent().unwrap());
-            if folder.ends_with("release") {
-                build.arg("--release");
+            // Two builds, so that the worker is not given the features of the daemon's crates.
+            for package in ["plugpen-worker", "plugpen-server"] {
+                let mut build = Command::new(env!("CARGO"));
+                build
+                    .args(["build", "--quiet", "-p", package, "--target-dir"])
+                    .arg(folder.parent().unwrap());
+                if folder.ends_with("release") {
+                    build.arg("--release");
+                }
+                assert!(
+                    build.status().unwrap().success(),
+                    "{package} does not build"
+                );
             }
-            assert!(
-                build.status().unwrap().success(),
-                "the daemon does not build"
-            );
             folder
         })
         .clone()

@@ -6,6 +6,7 @@ mod audio;
 mod deaths;
 mod discovery;
 mod events;
+mod flags;
 mod open;
 mod sessions;
 mod shutdown;

@@ -70,7 +70,8 @@ async fn another_protocol_is_refused() {
     fails(answer.map_err(Error::from), ErrorReason::VersionMismatch);
 }
 
-#[tokio::test]
+// With threads of its own for the client, whose connection must end while this one waits.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_ends_after_its_connection_and_the_grace_period() {
     let daemon = Daemon::with(worker(), "grace_seconds = 0\n", &[]);
     let client = daemon.client().await;

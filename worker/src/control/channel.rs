@@ -122,13 +122,19 @@ impl Reader {
 }
 
 impl Writer {
-    /// Sends one message whole. Blocks while the socket is full.
+    /// Adds a message to those that [`Writer::flush`] sends.
     ///
     /// # Errors
-    /// The message is too long (nothing was sent), or the daemon does not take it.
-    pub fn send(&mut self, message: &FromWorker) -> io::Result<()> {
-        self.buffer.clear();
-        encode(message, &mut self.buffer).map_err(io::Error::other)?;
+    /// The message is too long; it is not added.
+    pub fn add(&mut self, message: &FromWorker) -> io::Result<()> {
+        encode(message, &mut self.buffer).map_err(io::Error::other)
+    }
+
+    /// Sends what was added, in one go if the socket takes it. Blocks while it is full.
+    ///
+    /// # Errors
+    /// The daemon does not take it.
+    pub fn flush(&mut self) -> io::Result<()> {
         let mut rest = self.buffer.as_slice();
         while !rest.is_empty() {
             let sent = sendmsg(
@@ -142,6 +148,9 @@ impl Writer {
                 other => rest = &rest[other?..],
             }
         }
+        self.buffer.clear();
+        // A large state passed through; the next messages are small.
+        self.buffer.shrink_to(MAX_FRAME);
         Ok(())
     }
 }

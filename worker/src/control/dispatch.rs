@@ -1,6 +1,7 @@
 //! From calls to the plugin: one match, a line a call.
 
 use plugpen_proto::Error;
+use plugpen_proto::limits::MAX_STATE;
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::from_worker::Body;
 use plugpen_proto::worker::to_worker::Call;
@@ -129,6 +130,7 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
             let data = session
                 .loaded()?
                 .parked(after, |plugin, parked| plugin.get_state(parked, scope))?;
+            check_size(&data)?;
             Body::GetState(GetStateResponse { data })
         }
         Call::SetState(call) => {
@@ -207,6 +209,20 @@ fn set_parameters(session: &mut Session, values: &[ParameterValue]) -> Result<()
         set_parameter(session, value.index, value.value)?;
     }
     Ok(())
+}
+
+/// A larger state could not be sent, nor set again.
+fn check_size(state: &[u8]) -> Result<(), Error> {
+    if state.len() <= MAX_STATE {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorReason::LimitReached,
+        format!(
+            "the plugin's state has {} bytes; plugpen carries up to {MAX_STATE}",
+            state.len()
+        ),
+    ))
 }
 
 fn check_transport(transport: Option<Transport>) -> Result<Transport, Error> {

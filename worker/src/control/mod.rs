@@ -52,13 +52,14 @@ pub fn serve(
     sandbox: SandboxReport,
     refusal: Option<Error>,
 ) -> std::io::Result<()> {
-    writer.send(&FromWorker {
+    writer.add(&FromWorker {
         id: 0,
         body: Some(from_worker::Body::Hello(Hello {
             version: VERSION.into(),
             sandbox: Some(sandbox),
         })),
     })?;
+    writer.flush()?;
     let inbox = Arc::new(Inbox::new());
     start_reading(reader, Arc::clone(&inbox))?;
     let notices = Arc::new(Notices::new());
@@ -68,12 +69,14 @@ pub fn serve(
         if let Some(incoming) = inbox.take() {
             let answer = dispatch::answer(&mut session, incoming);
             session.tell(&mut writer)?;
-            writer.send(&answer)?;
+            writer.add(&answer)?;
+            writer.flush()?;
             told = Instant::now();
         } else if notices.pending() {
             let due = GATHERING.saturating_sub(told.elapsed());
             if due.is_zero() {
                 session.tell(&mut writer)?;
+                writer.flush()?;
                 told = Instant::now();
             } else {
                 std::thread::park_timeout(due);

@@ -122,18 +122,18 @@ impl Session {
         &self.notices
     }
 
-    /// Sends what has happened since the last time.
+    /// Adds what has happened since the last time to what is sent next.
     ///
     /// # Errors
-    /// The daemon does not take it.
+    /// An event that is too long to send.
     pub fn tell(&mut self, writer: &mut Writer) -> io::Result<()> {
         let noted = self.notices.take();
         for gesture in self.gestures.drain(..) {
-            writer.send(&events::envelope(gesture))?;
+            writer.add(&events::envelope(gesture))?;
         }
         if let Some(loaded) = &self.plugin {
             for event in events::told(noted, loaded.controller.as_ref()) {
-                writer.send(&events::envelope(event))?;
+                writer.add(&events::envelope(event))?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use plugpen_proto::event::EventList;
 use plugpen_proto::v1::Transport;
 use plugpen_shm::{BlockHeader, RingError, WorkSlot};
 
-use super::{HostBypass, Processor};
+use super::{HostBypass, Processor, realtime};
 
 /// Pointers to the channels of a block: inputs (main, then sidechain) and outputs.
 #[derive(Debug)]
@@ -227,9 +227,11 @@ impl BlockRunner {
             events_lost: 0,
         };
         if frames > 0 {
-            bypass.listen(&block);
-            processor.process(&mut block);
-            bypass.replace(&mut block);
+            realtime::strict(|| {
+                bypass.listen(&block);
+                processor.process(&mut block);
+                bypass.replace(&mut block);
+            });
         }
         let events_lost = block.events_lost.saturating_add(refused);
         if converts && header.double {

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use super::realtime;
+
 /// Runs the body of a callback that a plugin made: a null handle and a panic of ours become
 /// `fallback`, never undefined behaviour in the plugin's stack frames. Both are told on standard
 /// error, which the daemon keeps.
@@ -19,7 +21,9 @@ pub unsafe fn enter<T, R>(
         eprintln!("plugpen: the plugin called {callback} with a null handle");
         return fallback;
     };
-    catch_unwind(AssertUnwindSafe(|| body(host))).unwrap_or_else(|_| {
+    // A plugin that logs or maps while it processes has chosen to wait.
+    let entered = || realtime::permitted(|| body(host));
+    catch_unwind(AssertUnwindSafe(entered)).unwrap_or_else(|_| {
         eprintln!("plugpen: {callback} panicked; this is a mistake in plugpen");
         fallback
     })

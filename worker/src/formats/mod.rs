@@ -12,6 +12,7 @@ pub mod fpu;
 pub mod lv2;
 mod notices;
 pub mod null;
+mod realtime;
 mod values;
 
 use std::path::PathBuf;

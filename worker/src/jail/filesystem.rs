@@ -15,7 +15,7 @@ use super::Standing;
 const INTERFACE: ABI = ABI::V9;
 
 /// What plugins read beside their bundle. Satisfied 854 of 854 plugins.
-const READ_ONLY: [&str; 22] = [
+const READ_ONLY: [&str; 20] = [
     "/usr/lib",
     "/usr/lib64",
     "/lib",
@@ -36,8 +36,6 @@ const READ_ONLY: [&str; 22] = [
     "/dev/random",
     "/dev/zero",
     "/dev/null",
-    "/usr/local/share",
-    "/opt/lib",
 ];
 
 /// Restricts the calling thread and what it starts: reading on the list and in `read_only`,

@@ -240,10 +240,10 @@ pub const CONDITIONAL: &[(c_long, &[Condition])] = &[
     (
         SYS_ioctl,
         &[
-            equal(1, TCGETS as u64),
-            equal(1, FIONREAD as u64),
-            equal(1, FIONBIO as u64),
-            equal(1, FIOCLEX as u64),
+            equal(1, TCGETS),
+            equal(1, FIONREAD),
+            equal(1, FIONBIO),
+            equal(1, FIOCLEX),
         ],
     ),
     // Flags, copies and locks; not F_SETOWN, which sends signals, nor F_ADD_SEALS.

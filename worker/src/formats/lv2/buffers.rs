@@ -2,6 +2,8 @@
 
 use std::ptr::NonNull;
 
+use lv2_sys::LV2_Event_Buffer;
+
 use super::atoms::AtomBuffer;
 use super::instance::Instance;
 use super::ports::{Kind, PortInfo, Ports};
@@ -13,7 +15,7 @@ pub struct AtomPort {
     pub buffer: AtomBuffer,
 }
 
-/// One cell of memory a plugin reads or writes beside us.
+/// Cells of memory a plugin reads or writes beside us.
 #[derive(Debug)]
 struct Memory<T> {
     cells: NonNull<T>,
@@ -58,7 +60,7 @@ pub struct Buffers {
     /// For outputs that nobody reads: one each, since plugins read back what they wrote.
     scrap: Vec<(u32, Memory<f32>)>,
     /// Empty buffers of the old event extension: a header and no events.
-    _events: Vec<Memory<u64>>,
+    _events: Vec<Memory<LV2_Event_Buffer>>,
     pub atoms_in: Vec<AtomPort>,
     pub atoms_out: Vec<AtomPort>,
 }
@@ -98,17 +100,10 @@ impl Buffers {
                 Kind::AtomIn => atom(&mut buffers.atoms_in, port, sequence_bytes),
                 Kind::AtomOut => atom(&mut buffers.atoms_out, port, sequence_bytes),
                 Kind::Event => {
-                    // LV2_Event_Buffer: data, header size, stamp type, count, capacity, size.
-                    let memory = Memory::new(8, 0u64);
-                    let data = memory.at(0);
-                    // SAFETY: our allocation of 8 words; the data pointer is to its last three,
-                    // behind the 32 bytes of the header.
-                    unsafe {
-                        data.write(data.add(5).expose_provenance() as u64);
-                        data.cast::<u16>().add(4).write(40);
-                    }
+                    let memory = Memory::new(1, no_events());
+                    let data = memory.at(0).cast();
                     buffers._events.push(memory);
-                    data.cast()
+                    data
                 }
                 Kind::Other => std::ptr::null_mut(),
             };
@@ -149,6 +144,18 @@ impl Buffers {
     pub fn scrap(&self, port: u32) -> *mut f32 {
         let found = self.scrap.iter().find(|(index, _)| *index == port);
         found.map_or(std::ptr::null_mut(), |(_, memory)| memory.at(0))
+    }
+}
+
+/// A buffer of the old event extension without events or room for any.
+fn no_events() -> LV2_Event_Buffer {
+    LV2_Event_Buffer {
+        data: NonNull::dangling().as_ptr(),
+        header_size: u16::try_from(size_of::<LV2_Event_Buffer>()).unwrap_or(u16::MAX),
+        stamp_type: 0,
+        event_count: 0,
+        capacity: 0,
+        size: 0,
     }
 }
 

@@ -216,9 +216,23 @@ fn mentions(bundle: &Path, uri: &str, other: &str) -> bool {
         return false;
     };
     let text = String::from_utf8_lossy(&text);
-    let end = uri.trim_end_matches(['/', '#']);
-    let tail = end.rfind(['/', '#', ':']).map_or(end, |at| &end[at + 1..]);
-    text.contains(other) && text.contains(tail)
+    text.contains(other)
+        && (text.contains(uri) || abbreviations(&text, uri).any(|it| text.contains(&it)))
+}
+
+/// How a text could write a URI with the prefixes it declares.
+fn abbreviations<'a>(text: &'a str, uri: &'a str) -> impl Iterator<Item = String> + 'a {
+    // Both of Turtle's spellings, "@prefix" and "PREFIX".
+    let declarations = text
+        .match_indices("prefix ")
+        .chain(text.match_indices("PREFIX "));
+    declarations.filter_map(move |(at, keyword)| {
+        let declaration = text[at + keyword.len()..].trim_start();
+        let (name, rest) = declaration.split_once(':')?;
+        let (namespace, _) = rest.trim_start().strip_prefix('<')?.split_once('>')?;
+        let local = uri.strip_prefix(namespace)?;
+        Some(format!("{name}:{local}"))
+    })
 }
 
 #[cfg(test)]
@@ -241,6 +255,11 @@ mod tests {
             ),
             (
                 "@prefix m: <http://example.org/plugins/mda/> . m:EPiano a x .",
+                true,
+            ),
+            ("@prefix m: <urn:other/> . m:EPiano a x .", false),
+            (
+                "PREFIX : <http://example.org/plugins/>\nPREFIX l: <http://x>\n:mda/EPiano",
                 true,
             ),
             (

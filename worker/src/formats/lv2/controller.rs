@@ -10,6 +10,7 @@ use plugpen_proto::v1::{
 };
 
 use super::parameters::{ParameterInfo, Target};
+use super::patch;
 use super::processor::Lv2Processor;
 use super::programs::Program;
 use super::shared::Shared;
@@ -65,7 +66,7 @@ impl Lv2Controller {
         if !self.shared.parameters.iter().any(|p| key_of(p).is_some()) {
             return;
         }
-        for (key, value) in state::properties::read(&self.shared) {
+        for (key, value) in patch::saved(&self.shared) {
             let parameters = self.shared.parameters.iter();
             let mut found = parameters
                 .enumerate()
@@ -147,7 +148,7 @@ impl Controller for Lv2Controller {
 
     fn parameter_from_text(&self, index: u32, text: &str) -> Result<f64, Error> {
         let (_, parameter) = self.known(index)?;
-        Ok(parameter.from_text(text))
+        Ok(parameter.value_of(text))
     }
 
     fn get_state(&mut self, parked: &mut dyn Processor, _: StateScope) -> Result<Vec<u8>, Error> {

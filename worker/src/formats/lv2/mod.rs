@@ -2,7 +2,7 @@
 //!
 //! [`load`] reads one bundle (and the few others that hold presets of its plugin), instantiates
 //! one plugin with all the features real plugins need, restores its default state and connects
-//! every port. [`probe`] reads Turtle and runs no plugin code at all; dynamic manifests, which
+//! every port. [`probe()`] reads Turtle and runs no plugin code at all; dynamic manifests, which
 //! do, are switched off for both.
 
 mod atoms;
@@ -13,7 +13,10 @@ mod host;
 mod instance;
 mod lilv;
 mod log;
+mod node;
+mod numbers;
 mod parameters;
+mod patch;
 mod ports;
 mod position;
 mod probe;
@@ -72,11 +75,11 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         notices,
     );
     let ports = Ports::read(plugin, options.sidechain_channels);
-    let rate = parameters::narrow(options.sample_rate);
+    let rate = numbers::narrow(options.sample_rate);
     let parameters = parameters::read(plugin, &ports, rate, &host.urids);
-    opening.notices.expect_parameters(parameters.len());
 
     let instance = Instance::new(plugin, host, options.sample_rate)?;
+    opening.notices.expect_parameters(parameters.len());
     let values = Values::new(
         parameters
             .iter()

@@ -5,10 +5,12 @@ use plugpen_proto::Error;
 use plugpen_proto::v1::Parameter;
 
 use super::atoms::Value;
+use super::node::Node;
+use super::numbers::{leading_number, narrow, six_digits};
 use super::ports::{Kind, PortInfo, Ports};
 use super::units;
 use super::urids::Urids;
-use super::world::{Node, Plugin, Port, World};
+use super::world::{Plugin, Port, World};
 use crate::formats::normalised;
 
 const ENABLED: &str = "http://lv2plug.in/ns/lv2core#enabled";
@@ -288,7 +290,7 @@ impl ParameterInfo {
 
     /// The normalised value for a text: a label, "On" or "Off", or a number in plain units. What
     /// cannot be read is 0 in plain units, or the default of a list of labels.
-    pub fn from_text(&self, text: &str) -> f64 {
+    pub fn value_of(&self, text: &str) -> f64 {
         let text = text.trim();
         let label = self
             .points
@@ -355,51 +357,6 @@ impl ParameterInfo {
     }
 }
 
-/// The number a text starts with, 0 if with none.
-fn leading_number(text: &str) -> f32 {
-    let end = text
-        .char_indices()
-        .find(|(at, c)| !(c.is_ascii_digit() || *c == '.' || (*at == 0 && matches!(c, '-' | '+'))))
-        .map_or(text.len(), |(at, _)| at);
-    let number = text
-        .parse()
-        .or_else(|_| text[..end].parse())
-        .unwrap_or(0.0f32);
-    if number.is_finite() { number } else { 0.0 }
-}
-
-/// A number with six significant digits and no trailing zeros, C's `%g`.
-fn six_digits(value: f32) -> String {
-    if value == 0.0 {
-        return "0".into();
-    }
-    let scientific = format!("{value:.5e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    let trim = |digits: &str| {
-        let trimmed = if digits.contains('.') {
-            digits.trim_end_matches('0').trim_end_matches('.')
-        } else {
-            digits
-        };
-        trimmed.to_owned()
-    };
-    if (-4..6).contains(&exponent) {
-        let decimals = usize::try_from(5 - exponent).unwrap_or(0);
-        trim(&format!("{value:.decimals$}"))
-    } else {
-        let sign = if exponent < 0 { '-' } else { '+' };
-        format!("{}e{sign}{:02}", trim(digits), exponent.abs())
-    }
-}
-
-/// The nearest `f32`, which is what ports and texts work with.
-pub fn narrow(value: f64) -> f32 {
-    #[allow(clippy::cast_possible_truncation, reason = "rounding is meant")]
-    let narrowed = value as f32;
-    narrowed
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -435,24 +392,8 @@ mod tests {
             ("-99", 0.0),
             ("nan", 0.5),
         ] {
-            assert_eq!(gain.from_text(text), value, "{text}");
+            assert_eq!(gain.value_of(text), value, "{text}");
         }
-        let numbers = [
-            0.180_336_88,
-            -9.599_999,
-            14.400_002,
-            48_000.0,
-            2e7,
-            1.5e-5,
-            123_456.7,
-        ];
-        let texts: Vec<_> = numbers.iter().map(|number| six_digits(*number)).collect();
-        assert_eq!(
-            texts,
-            [
-                "0.180337", "-9.6", "14.4", "48000", "2e+07", "1.5e-05", "123457"
-            ]
-        );
         gain.integer = true;
         for step in -24i16..=24 {
             let plain = f64::from(step);
@@ -492,7 +433,7 @@ mod tests {
             (mode.text(0.1), mode.text(0.2), mode.text(0.9)),
             ("Low".into(), "Mid".into(), "High".into())
         );
-        assert_eq!(mode.from_text("high"), 1.0);
+        assert_eq!(mode.value_of("high"), 1.0);
         assert_eq!(mode.num_steps(), 3);
     }
 

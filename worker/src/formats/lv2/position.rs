@@ -3,7 +3,7 @@
 use plugpen_proto::v1::Transport;
 
 use super::atoms::Value;
-use super::parameters::narrow;
+use super::numbers::narrow;
 use super::urids::Known;
 
 /// The object's properties.

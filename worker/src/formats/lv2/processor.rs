@@ -7,7 +7,9 @@ use plugpen_proto::event::{EventBody, EventList};
 use plugpen_proto::v1::Transport;
 
 use super::buffers::Buffers;
-use super::parameters::{Target, narrow};
+use super::numbers::narrow;
+use super::parameters::Target;
+use super::patch;
 use super::position;
 use super::shared::Shared;
 use super::work::Message;
@@ -319,7 +321,7 @@ impl Lv2Processor {
                         block.push_midi(start + event.frame.min(last), event.body);
                     }
                 } else if event.kind == known.atom_object || event.kind == known.atom_blank {
-                    properties::heard(event.body, known, |key, value| {
+                    patch::heard(event.body, known, |key, value| {
                         let target = |target| matches!(target, Target::Patch(k, _) if k == key);
                         let parameters = self.shared.parameters.iter();
                         let mut found = parameters.enumerate().filter(|(_, p)| target(p.target));
@@ -387,45 +389,5 @@ impl Processor for Lv2Processor {
 impl Drop for Lv2Processor {
     fn drop(&mut self) {
         self.deactivate();
-    }
-}
-
-mod properties {
-    //! What a plugin says of its properties.
-
-    use super::super::atoms::{Value, object};
-    use super::super::urids::Known;
-
-    /// Calls `heard` for each property in a `patch:Set` or `patch:Put` that is a number.
-    pub fn heard(body: &[u8], known: &Known, mut heard: impl FnMut(u32, f64)) {
-        let Some((kind, properties)) = object(body) else {
-            return;
-        };
-        if kind == known.patch_set {
-            let find = |wanted| properties.clone().find(|(key, _, _)| *key == wanted);
-            let decoded = |wanted| {
-                let (_, kind, body) = find(wanted)?;
-                Value::decode(kind, body, known)
-            };
-            if let (Some(Value::Urid(key)), Some(value)) =
-                (decoded(known.patch_property), decoded(known.patch_value))
-                && let Some(number) = value.number()
-            {
-                heard(key, number);
-            }
-        } else if kind == known.patch_put {
-            let bodies = properties.filter(|(key, _, _)| *key == known.patch_body);
-            for (_, _, body) in bodies {
-                let Some((_, properties)) = object(body) else {
-                    continue;
-                };
-                for (key, kind, body) in properties {
-                    let value = Value::decode(kind, body, known).and_then(Value::number);
-                    if let Some(number) = value {
-                        heard(key, number);
-                    }
-                }
-            }
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! Presets as programs.
 
-use super::world::{Node, Plugin};
+use super::node::Node;
+use super::world::Plugin;
 
 /// A preset of this plugin.
 pub struct Program {

@@ -8,14 +8,15 @@ use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
 
 use super::lilv::{Lilv, LilvState};
-use super::parameters::{Target, narrow};
+use super::node::Node;
+use super::numbers::narrow;
+use super::parameters::Target;
 use super::shared::Shared;
-use super::urids::Known;
-use super::world::{Node, Plugin};
+use super::world::Plugin;
 use crate::formats::fpu;
 
 /// `LV2_STATE_IS_POD | LV2_STATE_IS_PORTABLE`.
-const FLAGS: u32 = 1 | 2;
+pub const FLAGS: u32 = 1 | 2;
 
 /// A state of lilv's.
 struct State {
@@ -238,111 +239,5 @@ unsafe extern "C" fn set_port_value(
     if let Some(number) = decoded.and_then(super::atoms::Value::number) {
         let plain = ports.shared.parameters[at].clamp(number);
         ports.shared.values.set(at, plain);
-    }
-}
-
-/// Reads a plugin's properties straight from its state interface, for those that are
-/// parameters: after a state was restored only the plugin knows them. The caller has the
-/// processor.
-pub mod properties {
-    use super::super::atoms::Value;
-    use super::*;
-    use lv2_sys::{
-        LV2_Feature, LV2_State_Free_Path, LV2_State_Interface, LV2_State_Map_Path,
-        LV2_State_Status, LV2_State_Status_LV2_STATE_SUCCESS,
-    };
-
-    const INTERFACE: &CStr = c"http://lv2plug.in/ns/ext/state#interface";
-    const MAP_PATH: &CStr = c"http://lv2plug.in/ns/ext/state#mapPath";
-    const FREE_PATH: &CStr = c"http://lv2plug.in/ns/ext/state#freePath";
-
-    struct Found<'a> {
-        known: &'a Known,
-        values: Vec<(u32, f64)>,
-    }
-
-    /// Numbers by key; empty where the plugin has no state of its own.
-    pub fn read(shared: &Shared) -> Vec<(u32, f64)> {
-        let interface = shared.instance.extension_data(INTERFACE);
-        // SAFETY: null, or the plugin's static interface of this type.
-        let interface = unsafe { interface.cast::<LV2_State_Interface>().as_ref() };
-        let Some(save) = interface.and_then(|interface| interface.save) else {
-            return Vec::new();
-        };
-        let mut found = Found {
-            known: &shared.host.known,
-            values: Vec::new(),
-        };
-        let map_path = LV2_State_Map_Path {
-            handle: std::ptr::null_mut(),
-            abstract_path: Some(same_path),
-            absolute_path: Some(same_path),
-        };
-        let free_path = LV2_State_Free_Path {
-            handle: std::ptr::null_mut(),
-            free_path: Some(release),
-        };
-        let features = [
-            LV2_Feature {
-                URI: MAP_PATH.as_ptr(),
-                data: (&raw const map_path).cast_mut().cast(),
-            },
-            LV2_Feature {
-                URI: FREE_PATH.as_ptr(),
-                data: (&raw const free_path).cast_mut().cast(),
-            },
-        ];
-        let list = [
-            &raw const features[0],
-            &raw const features[1],
-            std::ptr::null(),
-        ];
-        // SAFETY: everything lives until the call returns, and nothing else is in the plugin.
-        fpu::guarded(|| unsafe {
-            save(
-                shared.instance.handle(),
-                Some(store),
-                (&raw mut found).cast(),
-                FLAGS,
-                list.as_ptr(),
-            )
-        });
-        found.values
-    }
-
-    unsafe extern "C" fn store(
-        handle: *mut c_void,
-        key: u32,
-        value: *const c_void,
-        size: usize,
-        kind: u32,
-        _flags: u32,
-    ) -> LV2_State_Status {
-        if !handle.is_null() && !value.is_null() {
-            // SAFETY: `read` passes its own `Found`, which nobody else uses meanwhile; the plugin
-            // passes a value of that size.
-            let (found, body) = unsafe {
-                (
-                    &mut *handle.cast::<Found<'_>>(),
-                    std::slice::from_raw_parts(value.cast::<u8>(), size),
-                )
-            };
-            let number = Value::decode(kind, body, found.known).and_then(Value::number);
-            found.values.extend(number.map(|number| (key, number)));
-        }
-        LV2_State_Status_LV2_STATE_SUCCESS
-    }
-
-    unsafe extern "C" fn same_path(_: *mut c_void, path: *const c_char) -> *mut c_char {
-        if path.is_null() {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: a C string; what is returned is the plugin's to free, by free() or `release`.
-        unsafe { libc::strdup(path) }
-    }
-
-    unsafe extern "C" fn release(_: *mut c_void, path: *mut c_char) {
-        // SAFETY: came from `same_path`.
-        unsafe { libc::free(path.cast()) };
     }
 }

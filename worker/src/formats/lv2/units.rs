@@ -1,7 +1,8 @@
 //! Unit symbols. The common ones are here, since the specification that defines them is not
 //! installed with plugins.
 
-use super::world::{Node, Port, World};
+use super::node::Node;
+use super::world::{Port, World};
 
 const UNITS: &str = "http://lv2plug.in/ns/extensions/units#";
 

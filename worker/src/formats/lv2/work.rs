@@ -73,6 +73,7 @@ impl Work {
             .store(interface.cast_mut(), Ordering::Release);
         let handle = std::thread::Builder::new()
             .name("lv2-worker".into())
+            .stack_size(crate::audio::PLUGIN_STACK)
             .spawn(|| {
                 let _guard = crate::AbortOnPanic;
                 self.serve();

@@ -3,13 +3,14 @@
 //! The world lives as long as the process, which hosts one plugin; so nothing here has a
 //! lifetime to get wrong. All of it belongs to the main thread.
 
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 use plugpen_proto::Error;
 
-use super::lilv::{Lilv, LilvNode, LilvNodes, LilvPlugin, LilvPort, LilvScalePoints, LilvWorld};
+use super::lilv::{Lilv, LilvNodes, LilvPlugin, LilvPort, LilvScalePoints, LilvWorld};
+use super::node::Node;
 
 /// Executes plugin code while it reads, so it is switched off.
 const DYNAMIC_MANIFESTS: &CStr = c"http://drobilla.net/ns/lilv#dyn-manifest";
@@ -20,12 +21,6 @@ pub struct World {
     world: NonNull<LilvWorld>,
     /// Words of the vocabulary, made once.
     pub terms: Terms,
-}
-
-/// A URI, literal or blank node.
-pub struct Node {
-    lilv: &'static Lilv,
-    node: NonNull<LilvNode>,
 }
 
 /// A plugin as its bundle describes it.
@@ -191,9 +186,10 @@ impl World {
         }
         let path = CString::new(path).ok()?;
         // SAFETY: the world is valid, the path a C string, a null host means this one.
-        let node =
-            unsafe { (self.lilv.new_file_uri)(self.as_ptr(), std::ptr::null(), path.as_ptr()) };
-        Node::take(self.lilv, node)
+        unsafe {
+            let node = (self.lilv.new_file_uri)(self.as_ptr(), std::ptr::null(), path.as_ptr());
+            Node::take(self.lilv, node)
+        }
     }
 
     /// Copies a collection's nodes and frees it.
@@ -225,96 +221,6 @@ impl World {
             }
         }
         copied
-    }
-}
-
-impl Node {
-    fn uri(lilv: &'static Lilv, world: NonNull<LilvWorld>, uri: &str) -> Option<Self> {
-        let uri = CString::new(uri).ok()?;
-        // SAFETY: the world is valid, the URI a C string.
-        Self::take(lilv, unsafe {
-            (lilv.new_uri)(world.as_ptr(), uri.as_ptr())
-        })
-    }
-
-    fn take(lilv: &'static Lilv, node: *mut LilvNode) -> Option<Self> {
-        NonNull::new(node).map(|node| Self { lilv, node })
-    }
-
-    /// # Safety
-    /// `node` is null or valid.
-    unsafe fn copy(lilv: &'static Lilv, node: *const LilvNode) -> Option<Self> {
-        if node.is_null() {
-            return None;
-        }
-        // SAFETY: valid, says the caller.
-        Self::take(lilv, unsafe { (lilv.node_duplicate)(node) })
-    }
-
-    /// The node itself, for calls into lilv.
-    pub fn as_ptr(&self) -> *const LilvNode {
-        self.node.as_ptr()
-    }
-
-    /// A URI and not a literal.
-    pub fn is_uri(&self) -> bool {
-        // SAFETY: the node is valid, as in all of this impl.
-        unsafe { (self.lilv.node_is_uri)(self.as_ptr()) }
-    }
-
-    /// The URI, or the literal as it is written.
-    pub fn text(&self) -> String {
-        // SAFETY: every node has a string, valid as long as the node.
-        unsafe { text((self.lilv.node_as_string)(self.as_ptr())) }
-    }
-
-    /// A number or truth value.
-    pub fn number(&self) -> Option<f32> {
-        let lilv = self.lilv;
-        let node = self.as_ptr();
-        // SAFETY: the type is asked before the value.
-        unsafe {
-            if (lilv.node_is_float)(node) || (lilv.node_is_int)(node) {
-                Some((lilv.node_as_float)(node))
-            } else if (lilv.node_is_bool)(node) {
-                Some(f32::from(u8::from((lilv.node_as_bool)(node))))
-            } else {
-                None
-            }
-        }
-    }
-
-    /// A number above 0 as a size.
-    pub fn size(&self) -> Option<usize> {
-        // SAFETY: the type is asked before the value.
-        let number = unsafe {
-            (self.lilv.node_is_int)(self.as_ptr()).then(|| (self.lilv.node_as_int)(self.as_ptr()))
-        };
-        number.and_then(|number| usize::try_from(number).ok())
-    }
-
-    /// The path of a `file:` URI.
-    pub fn path(&self) -> Option<PathBuf> {
-        // SAFETY: a node; the path is copied, then freed with lilv's own function.
-        unsafe {
-            let path = (self.lilv.node_get_path)(self.as_ptr(), std::ptr::null_mut());
-            let copied = (!path.is_null()).then(|| PathBuf::from(text(path)));
-            (self.lilv.free)(path.cast());
-            copied
-        }
-    }
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.is_uri() == other.is_uri() && self.text() == other.text()
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        // SAFETY: owned, freed once.
-        unsafe { (self.lilv.node_free)(self.node.as_ptr()) };
     }
 }
 
@@ -380,18 +286,19 @@ impl Plugin {
     /// Its name, empty where it has none. Reads the plugin's data the first time.
     pub fn name(&self) -> String {
         // SAFETY: the node is ours.
-        let node = Node::take(self.lilv(), unsafe {
-            (self.lilv().plugin_get_name)(self.as_ptr())
-        });
+        let node = unsafe { Node::take(self.lilv(), (self.lilv().plugin_get_name)(self.as_ptr())) };
         node.map(|node| node.text()).unwrap_or_default()
     }
 
     /// Its author's name, empty where none is given.
     pub fn author(&self) -> String {
         // SAFETY: the node is ours.
-        let node = Node::take(self.lilv(), unsafe {
-            (self.lilv().plugin_get_author_name)(self.as_ptr())
-        });
+        let node = unsafe {
+            Node::take(
+                self.lilv(),
+                (self.lilv().plugin_get_author_name)(self.as_ptr()),
+            )
+        };
         node.map(|node| node.text()).unwrap_or_default()
     }
 
@@ -461,9 +368,12 @@ impl Port {
     /// Its name.
     pub fn name(&self) -> String {
         // SAFETY: the node is ours.
-        let node = Node::take(self.lilv(), unsafe {
-            (self.lilv().port_get_name)(self.plugin.as_ptr(), self.as_ptr())
-        });
+        let node = unsafe {
+            Node::take(
+                self.lilv(),
+                (self.lilv().port_get_name)(self.plugin.as_ptr(), self.as_ptr()),
+            )
+        };
         node.map(|node| node.text()).unwrap_or_default()
     }
 
@@ -521,16 +431,4 @@ impl Port {
     fn as_ptr(&self) -> *const LilvPort {
         self.port.as_ptr()
     }
-}
-
-/// # Safety
-/// `text` is null or a C string.
-unsafe fn text(text: *const c_char) -> String {
-    if text.is_null() {
-        return String::new();
-    }
-    // SAFETY: a C string, says the caller.
-    unsafe { CStr::from_ptr(text) }
-        .to_string_lossy()
-        .into_owned()
 }

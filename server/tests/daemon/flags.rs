@@ -1,0 +1,64 @@
+//! What the command line can ask for.
+
+use std::process::Command;
+
+use plugpen_proto::v1::SandboxState;
+
+use crate::support::{Client, Daemon, worker};
+
+#[tokio::test]
+async fn several_sockets_lead_to_one_daemon() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = ["a.sock", "b.sock"].map(|name| dir.path().join(name));
+    let addresses = paths
+        .each_ref()
+        .map(|path| format!("unix:{}", path.display()));
+    let [a, b] = &addresses;
+    let daemon = Daemon::with(worker(), "", &["--listen", a, "--listen", b]);
+    for path in &paths {
+        let client = Client::connect(path, &daemon.token()).await;
+        client.open("null:gain").await.unwrap();
+    }
+    assert!(!daemon.socket().exists());
+}
+
+#[tokio::test]
+async fn the_log_can_be_json() {
+    let daemon = Daemon::with(worker(), "", &["--log-format", "json"]);
+    let line: serde_json::Value = serde_json::from_str(&daemon.log.wait_for("ready")).unwrap();
+    assert_eq!(line["message"], "ready");
+    assert_eq!(line["level"], "INFO");
+}
+
+#[tokio::test]
+async fn the_sandbox_is_what_was_asked_for() {
+    for (level, standing) in [("required", true), ("off", false)] {
+        let daemon = Daemon::with(worker(), "", &["--sandbox", level]);
+        let client = daemon.client().await;
+        let report = client.open("null:gain").await.unwrap().sandbox.unwrap();
+        let seccomp = report
+            .layers
+            .iter()
+            .find(|layer| layer.name == "seccomp")
+            .unwrap();
+        assert_eq!(
+            seccomp.state() == SandboxState::Enforced,
+            standing,
+            "{level}"
+        );
+    }
+}
+
+#[test]
+fn mistakes_are_explained() {
+    let run = |arguments: &[&str]| {
+        let program = env!("CARGO_BIN_EXE_plugpend");
+        let output = Command::new(program).args(arguments).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(run(&["--listen", "tcp:80"]).contains("unix:/absolute/path"));
+    assert!(run(&["--sandbox", "some"]).contains("best-effort"));
+    assert!(run(&["--worker", "/nowhere"]).contains("/nowhere"));
+    assert!(run(&["--private"]).contains("--lifeline-fd"));
+}

@@ -149,7 +149,11 @@ pub const STATUS_TABLE: &[StatusRow] = &[
     row(ErrorReason::NotAllowed, 7, Exception::NotAllowed),
     row(ErrorReason::Unauthenticated, 16, Exception::NotAllowed),
     row(ErrorReason::ServerBug, 13, Exception::ServerBug),
-    row(ErrorReason::ServerUnavailable, 14, Exception::ServerUnavailable),
+    row(
+        ErrorReason::ServerUnavailable,
+        14,
+        Exception::ServerUnavailable,
+    ),
     row(ErrorReason::VersionMismatch, 9, Exception::WrongState),
     row(ErrorReason::PluginRefused, 9, Exception::PluginError),
 ];

@@ -197,7 +197,7 @@ impl PluginChain {
             ));
         }
         // All of it before the first plugin hears anything of the block.
-        checks::events(midi, frames, 0)?;
+        checks::midi_only(midi, frames)?;
         for (plugin, changes) in self.plugins.iter().zip(changes) {
             checks::events(changes, frames, plugin.num_params())?;
         }

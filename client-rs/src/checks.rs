@@ -107,6 +107,17 @@ fn odd_length(mut lengths: impl Iterator<Item = usize>) -> Option<usize> {
     Some(lengths.find(|length| *length != first).unwrap_or(first))
 }
 
+/// Events for a chain as a whole, which has no parameters of its own.
+pub(crate) fn midi_only(events: &EventList, frames: usize) -> Result<()> {
+    let is_parameter = |event: Event<'_>| matches!(event.body, EventBody::Parameter { .. });
+    if events.iter().any(is_parameter) {
+        return Err(Error::invalid(
+            "a chain takes MIDI as its events; parameter changes name their plugin",
+        ));
+    }
+    self::events(events, frames, 0)
+}
+
 /// MIDI messages that are some, parameters that exist, numbers that are finite, offsets of
 /// parameter changes within the block. MIDI beyond the block's end moves to its last frame.
 pub(crate) fn events(events: &EventList, frames: usize, parameters: u32) -> Result<()> {

@@ -216,6 +216,10 @@ impl Connection {
         answer: impl Future<Output = std::result::Result<R, Status>>,
     ) -> Result<R> {
         self.core.check_process()?;
+        // A daemon that was started anew at the same address knows nothing of this session.
+        if self.is_gone() {
+            return Err(self.gone_error());
+        }
         match self.core.wait_for(call.deadline, answer) {
             Some(Ok(answer)) => Ok(answer),
             Some(Err(status)) => Err(self.error(status)),

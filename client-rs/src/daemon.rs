@@ -32,6 +32,8 @@ pub(crate) const BIN_DIR_VARIABLE: &str = "PLUGPEN_BIN_DIR";
 
 const START: Duration = Duration::from_secs(20);
 const END: Duration = Duration::from_secs(5);
+/// A socket's path has at most 107 bytes; the folder's own name and the socket's come after this.
+const LONGEST_FOLDER: usize = 107 - "/plugpen-XXXXXX/plugpend.sock".len();
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// Lines of the daemon's standard error that are kept for error messages: the first ones, which
 /// say what is wrong, and the last ones, which may say more.
@@ -75,7 +77,7 @@ impl Daemon {
         let folder = tempfile::Builder::new()
             .prefix("plugpen-")
             .permissions(Permissions::from_mode(0o700))
-            .tempdir()
+            .tempdir_in(short_folder())
             .map_err(|e| failed("no folder for its sockets", &e))?;
         let (ours, theirs) = lifeline().map_err(|e| failed("no lifeline for it", &e))?;
         let mut command = Command::new(&program);
@@ -183,6 +185,16 @@ impl Drop for Daemon {
             // The copy in a forked child: the daemon and its folder belong to the parent.
             let _ = folder.keep();
         }
+    }
+}
+
+/// Where the daemon's folder goes: the system's temporary folder, unless a socket's path in it
+/// would be longer than the kernel takes.
+fn short_folder() -> PathBuf {
+    let usual = std::env::temp_dir();
+    match usual.as_os_str().len() <= LONGEST_FOLDER {
+        true => usual,
+        false => PathBuf::from("/tmp"),
     }
 }
 

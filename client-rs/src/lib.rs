@@ -88,3 +88,21 @@ pub use plugpen_proto::event::{Event, EventBody, EventList};
 pub use plugpen_proto::v1;
 pub use render::{Playable, process_audio, render_midi, render_midi_stream, render_midi_to_file};
 pub use server::{ScanItem, Server, default_socket};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared_between_threads<T: Send + Sync>() {}
+
+    #[test]
+    fn everything_can_be_used_from_any_thread() {
+        shared_between_threads::<Server>();
+        shared_between_threads::<Plugin>();
+        shared_between_threads::<PluginChain>();
+        shared_between_threads::<PluginAudio>();
+        shared_between_threads::<ChainAudio>();
+        shared_between_threads::<MidiStream<PluginAudio>>();
+        shared_between_threads::<Error>();
+    }
+}

@@ -12,7 +12,9 @@ mod state;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
-use plugpen_proto::v1::{AudioRings, ClosePluginRequest, Death, OpenedPlugin, PluginDescription};
+use plugpen_proto::v1::{
+    AudioRings, ClosePluginRequest, Death, ErrorReason, OpenedPlugin, PluginDescription,
+};
 
 pub use audio::{BlockReport, PluginAudio};
 
@@ -187,24 +189,26 @@ impl Plugin {
         self.shared.is_closed()
     }
 
-    /// Ends the worker and waits until the daemon has. Closing twice is no error; every call
-    /// afterwards is one, except those that answer from memory.
+    /// Ends the worker and waits until the daemon has. Closing twice is no error, nor is closing a
+    /// plugin that went with its daemon; every call afterwards is one, except those that answer
+    /// from memory.
     ///
     /// # Errors
-    /// `ServerUnavailable`, `TimedOut`; the plugin counts as closed all the same.
+    /// `TimedOut`; the plugin counts as closed all the same.
     pub fn close(&self) -> Result<()> {
         self.shared.connection.core.check_process()?;
         if !self.retire() {
             return Ok(());
         }
-        self.shared
-            .connection
-            .call(
-                Call::new("ClosePlugin", QUICK),
-                self.close_request(),
-                |mut api, request| async move { api.plugins.close_plugin(request).await },
-            )
-            .map(drop)
+        let closed = self.shared.connection.call(
+            Call::new("ClosePlugin", QUICK),
+            self.close_request(),
+            |mut api, request| async move { api.plugins.close_plugin(request).await },
+        );
+        match closed {
+            Err(error) if error.reason != ErrorReason::ServerUnavailable => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The plugin is of no use from now on; false where it already was not.

@@ -189,15 +189,7 @@ fn failed(shared: &Shared, under_way: bool, error: RingError) -> Error {
                 PATIENCE.as_secs()
             ),
         ),
-        // A worker that scribbles over its counters is hostile or broken; the daemon sees the
-        // same memory and will end it.
-        RingError::Protocol(what) => Error::new(
-            ErrorReason::PluginCrashed,
-            format!(
-                "{} broke the protocol of its audio rings ({what}); close or restart it",
-                shared.name()
-            ),
-        ),
+        RingError::Protocol(what) => shared.broke_protocol(&what),
     }
 }
 

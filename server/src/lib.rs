@@ -5,7 +5,7 @@
 //! never loads a plugin.
 //!
 //! 1. [`Config::load`] puts flags, file and defaults together.
-//! 2. [`serve`] takes the runtime directory, listens and serves until it is told to end.
+//! 2. [`serve()`] takes the runtime directory, listens and serves until it is told to end.
 //! 3. `OpenPlugin` starts a worker, loads the plugin in it, makes rings of shared memory and hands
 //!    out a ticket for them; other calls go to the worker as they are.
 //! 4. However a worker ends, its rings are declared dead first, then waiting calls fail with a

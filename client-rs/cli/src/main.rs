@@ -18,7 +18,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use plugpen::Server;
 
-use crate::output::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::Done;
 
 const AFTER_HELP: &str = "\
 Exit codes: 0 success, 1 failure, 2 a mistake in the command line, 130 interrupted.
@@ -53,8 +54,8 @@ fn main() -> ExitCode {
         .filter(|server| !server.is_empty());
     let done = match arguments.command {
         Command::Serve(serve) => serve.run(),
-        Command::Scan(scan) => connect(server).and_then(|server| scan.run(&server)),
-        Command::Info(info) => connect(server).and_then(|server| info.run(&server)),
+        Command::Scan(scan) => with(server, |server| scan.run(server)),
+        Command::Info(info) => with(server, |server| info.run(server)),
         Command::Ps(ps) => ps.run(server),
     };
     match done {
@@ -67,12 +68,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// The named daemon, or a private one that ends with this program.
-fn connect(server: Option<&str>) -> Result<Server, Failure> {
+/// Does something with the named daemon, or with a private one that ends with this program.
+fn with(server: Option<&str>, command: impl FnOnce(&Server) -> Done) -> Done {
+    let interrupt = Interrupt::watch()?;
     let server = match server {
         Some(target) => Server::connect(target)?,
         None => Server::private()?,
     };
-    interrupt::close_on_interrupt(&server);
-    Ok(server)
+    interrupt.guard(&server);
+    let done = command(&server);
+    interrupt.finish();
+    done
 }

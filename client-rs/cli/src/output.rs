@@ -137,7 +137,7 @@ pub fn print(text: &str) -> Done {
 /// Writes a JSON value, indented.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn print_json(value: &serde_json::Value) -> Done {
     print(&format!("{value:#}\n"))
 }

@@ -93,13 +93,34 @@ impl Plugin {
             .call("SetBypass", STATE, request, |mut api, request| async move {
                 api.playback.set_bypass(request).await
             })?;
-        self.shared.journal().set_bypass(bypass);
+        match self.bypass_parameter() {
+            // A parameter like any other from then on, which others may set as well.
+            Some(index) => {
+                let value = f64::from(u8::from(bypass));
+                self.shared.journal().parameter_set(index, value);
+            }
+            None => self.shared.journal().set_bypass(bypass),
+        }
         Ok(())
     }
 
-    /// Whether the plugin is bypassed.
+    /// Whether the plugin is bypassed. Asks a plugin that has a bypass of its own; a dead one
+    /// counts as not bypassed.
     pub fn bypass(&self) -> bool {
-        self.shared.journal().bypass()
+        match self.bypass_parameter() {
+            Some(index) => self.get_param(index).is_ok_and(|value| value >= 0.5),
+            None => self.shared.journal().bypass(),
+        }
+    }
+
+    /// The parameter that is the plugin's own bypass.
+    fn bypass_parameter(&self) -> Option<u32> {
+        if !self.has_bypass() {
+            return None;
+        }
+        let parameters = self.param_descriptions().ok()?;
+        let bypass = parameters.iter().find(|parameter| parameter.is_bypass)?;
+        Some(bypass.index)
     }
 
     /// Lets the plugin use its best algorithms, for offline work.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::v1::{
-    Death, ErrorReason, GetPluginRequest, OpenedPlugin, Parameter, ProcessorChanged,
+    Death, DeathKind, ErrorReason, GetPluginRequest, OpenedPlugin, Parameter, ProcessorChanged,
 };
 use tonic::{Request, Response, Status};
 
@@ -264,6 +264,23 @@ impl Shared {
         } else {
             Error::dead(death)
         }
+    }
+
+    /// The worker scribbled over its rings: it is hostile or broken, and as good as dead even where
+    /// the daemon has not noticed.
+    pub(crate) fn broke_protocol(&self, what: &str) -> Error {
+        let death = Death {
+            kind: DeathKind::Protocol.into(),
+            call: "process".into(),
+            summary: format!(
+                "{} broke the protocol of its audio rings: {what}.",
+                self.name()
+            ),
+            generation: self.generation(),
+            ..Death::default()
+        };
+        self.note_death(death.clone());
+        Error::died(death)
     }
 
     /// The death of the present worker, which is certain; its cause comes on the event stream.

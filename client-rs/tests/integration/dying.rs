@@ -144,6 +144,7 @@ fn a_killed_daemon_leaves_nobody_waiting() {
     let error = server.info().unwrap_err();
     assert_eq!(error.reason, ErrorReason::ServerUnavailable, "{error}");
     assert!(!plugin.is_alive() && !server.is_usable());
+    plugin.close().unwrap();
 }
 
 #[test]

@@ -25,7 +25,9 @@ impl EventService for Api {
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Events>, Status> {
         let session = self.session(&request)?;
-        let handles = request.into_inner().handles;
+        let mut handles = request.into_inner().handles;
+        handles.sort();
+        handles.dedup();
         for handle in &handles {
             session.plugin(handle)?;
         }

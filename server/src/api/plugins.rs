@@ -20,6 +20,7 @@ impl PluginService for Api {
         self.0.takes_work()?;
         let session = self.session(&request)?;
         let request = request.into_inner();
+        check_request_id(&request.request_id)?;
         let options = request
             .options
             .ok_or_else(|| Error::invalid("options are missing"))?;
@@ -98,6 +99,19 @@ impl PluginService for Api {
         let audio = plugin.attach_audio(&self.0).await?;
         Ok(Response::new(AttachAudioResponse { audio: Some(audio) }))
     }
+}
+
+/// Longest request id, in bytes; sessions remember them.
+const MAX_REQUEST_ID: usize = 256;
+
+fn check_request_id(id: &str) -> Result<(), Error> {
+    if id.len() <= MAX_REQUEST_ID {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "request_id has {} bytes; at most {MAX_REQUEST_ID} are possible",
+        id.len()
+    )))
 }
 
 impl Api {

@@ -7,6 +7,9 @@ use plugpen_warden::{End, ExitStatus, KillCause, signal_name};
 
 use crate::ids;
 
+/// Characters of the last output that a summary quotes; `Death.output` has all of it.
+const LONGEST_QUOTE: usize = 200;
+
 /// What the daemon knew of a worker when it ended.
 #[derive(Debug, Clone)]
 pub struct LastSeen {
@@ -69,7 +72,11 @@ fn summary(end: &End, seen: &LastSeen) -> String {
         },
     };
     match end.output.last() {
-        Some(line) => format!("{what}; last output: {line:?}."),
+        Some(line) => {
+            let quoted: String = line.chars().take(LONGEST_QUOTE).collect();
+            let more = if quoted.len() < line.len() { "…" } else { "" };
+            format!("{what}; last output: {quoted:?}{more}.")
+        }
         None => format!("{what}."),
     }
 }

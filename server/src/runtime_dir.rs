@@ -70,6 +70,7 @@ pub fn own_uid() -> u32 {
 pub struct RuntimeDir {
     path: PathBuf,
     sockets: Vec<PathBuf>,
+    disposable: bool,
     _lock: File,
 }
 
@@ -87,6 +88,7 @@ impl RuntimeDir {
         let this = Self {
             path: path.into(),
             sockets: Vec::new(),
+            disposable: false,
             _lock: lock,
         };
         let workers = this.workers();
@@ -98,6 +100,11 @@ impl RuntimeDir {
             .create(&workers)
             .map_err(failed("cannot make", &workers))?;
         Ok(this)
+    }
+
+    /// The directory was made for this daemon alone: it goes with it, if nothing else is in it.
+    pub fn dispose(&mut self) {
+        self.disposable = true;
     }
 
     /// Where the workers' private directories go.
@@ -155,6 +162,9 @@ impl Drop for RuntimeDir {
         let _ = plugpen_warden::remove_tree(&self.workers());
         // The lock goes last, while it is still held: until then nobody else may start here.
         let _ = fs::remove_file(self.path.join("lock"));
+        if self.disposable {
+            let _ = fs::remove_dir(&self.path);
+        }
     }
 }
 
@@ -220,6 +230,10 @@ mod tests {
         ));
         drop(first);
         assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        let mut private = RuntimeDir::open(&path).unwrap();
+        private.dispose();
+        drop(private);
+        assert!(!path.exists());
     }
 
     #[test]

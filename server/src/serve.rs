@@ -82,6 +82,9 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
         None => None,
     };
     let mut dir = RuntimeDir::open(&config.runtime_dir)?;
+    if config.lifeline_fd.is_some() {
+        dir.dispose();
+    }
     let token = match config.token {
         true => Some(Arc::new(Token::create(&dir.token()).map_err(|source| {
             let path = dir.token();

@@ -250,8 +250,13 @@ def test_ctrl_c_ends_a_render(epiano: plugpen.Plugin) -> None:
     midi = MidiFile()
     midi.add_note_on(0, 120 * 2 * 1200, 0, 60, 100)
     renderer = MidiRenderer(epiano, midi)
-    threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        renderer.render_all()
+    # Python leaves Ctrl-C alone where it was started with the signal ignored, as in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            renderer.render_all()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert renderer.is_finished
     epiano.process(np.zeros((0, 64), np.float32), np.zeros((2, 64), np.float32))

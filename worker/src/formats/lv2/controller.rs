@@ -45,15 +45,15 @@ impl Lv2Controller {
         }
     }
 
-    /// Notes what a restored state or preset changed, and asks the plugin for what only it
-    /// knows.
+    /// Notes what a restored state or preset changed, as the client's doing, and asks the plugin
+    /// for what only it knows.
     pub fn restored(&self, processor: &mut Lv2Processor, before: &[f64]) {
         processor.deliver();
         self.read_properties(processor);
         let notices = &self.shared.host.notices;
         for (at, before) in before.iter().enumerate() {
             if self.shared.values.get(at).to_bits() != before.to_bits() {
-                notices.parameter(at, false);
+                notices.parameter(at, true);
             }
         }
     }

@@ -143,7 +143,7 @@ impl Controller for NullController {
                 return Err(refused());
             }
             self.shared.values.set(at, PARAMETERS[at].snap(value));
-            self.shared.notices.parameter(at, false);
+            self.shared.notices.parameter(at, true);
         }
         self.shared.notices.state();
         Ok(())
@@ -164,7 +164,7 @@ impl Controller for NullController {
             .ok_or_else(|| Error::out_of_range("program", index, PROGRAMS.len()))?;
         for (at, value) in values.iter().enumerate() {
             self.shared.values.set(at, *value);
-            self.shared.notices.parameter(at, false);
+            self.shared.notices.parameter(at, true);
         }
         self.program = index;
         self.shared.notices.program();

@@ -1,9 +1,7 @@
 //! The jail as the daemon sees it: what the worker reports, and what the kernel says.
 
-mod support;
-
+use crate::support::{Worker, installed, options};
 use plugpen_proto::v1::{GetStateRequest, SandboxState};
-use support::{Worker, installed};
 
 fn status(worker: &Worker, key: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{}/status", worker.pid())).unwrap();
@@ -84,9 +82,9 @@ fn a_bundle_out_of_view_is_granted_by_path() {
     }
     let path = copy.to_str().unwrap();
     let mut blind = Worker::plugin();
-    assert!(blind.load(support::options(path)).is_err());
+    assert!(blind.load(options(path)).is_err());
     let mut granted = Worker::start("plugin", "best-effort", &[path]);
-    granted.load(support::options(path)).unwrap();
+    granted.load(options(path)).unwrap();
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! Real LV2 plugins. A plugin that is not installed fails its test.
 
-mod support;
-
+use crate::support::{Audio, Input, Worker, installed, noise};
 use plugpen_proto::event::{EventBody, EventList};
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::Ping;
 use plugpen_proto::worker::event::Event;
-use support::{Audio, Input, Worker, installed, noise};
 
 const FRAMES: u32 = 512;
 

@@ -1,5 +1,4 @@
 //! A worker under test: the built binary, spoken to as the daemon does.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::collections::VecDeque;
 use std::io::IoSlice;

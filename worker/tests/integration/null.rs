@@ -1,12 +1,10 @@
 //! Calls, rings and their order, with the null plugin.
 
-mod support;
-
+use crate::support::{Input, Worker, noise, options};
 use plugpen_proto::event::{EventBody, EventList};
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::event::Event;
 use plugpen_proto::worker::{Load, Ping};
-use support::{Input, Worker, noise, options};
 
 fn input<'a>(planes: &'a [Vec<f32>], events: &'a EventList) -> Input<'a> {
     Input {

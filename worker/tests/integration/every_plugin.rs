@@ -1,11 +1,9 @@
 //! Every LV2 plugin on this machine loads, plays, saves and restores.
 
-mod support;
-
+use crate::support::{Input, Worker, noise, options};
 use plugpen_proto::event::EventList;
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::Probe;
-use support::{Input, Worker, noise, options};
 
 fn exercise(plugin: &PluginDescription) {
     let mut worker = Worker::plugin();

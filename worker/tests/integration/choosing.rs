@@ -1,10 +1,8 @@
 //! Finding plugins: by path, position, name and URI, and all of them at once.
 
-mod support;
-
+use crate::support::{Worker, installed, options};
 use plugpen_proto::v1::{ErrorReason, OpenOptions, PluginFormat};
 use plugpen_proto::worker::Probe;
-use support::{Worker, installed, options};
 
 #[test]
 fn plugins_are_chosen_by_index_name_and_uri() {

@@ -41,6 +41,63 @@ fn block<'a>(frames: usize, planes: &'a [&'a [f32]], events: &'a EventList) -> B
     }
 }
 
+/// Finishes all it has right after it was looked at, as a process on another core may.
+struct Hasty(Memory);
+
+impl BlockProcessor for Hasty {
+    fn io(&self) -> Io {
+        self.0.io()
+    }
+
+    fn capacity(&self) -> usize {
+        self.0.capacity()
+    }
+
+    fn in_flight(&self) -> usize {
+        self.0.in_flight()
+    }
+
+    fn done(&mut self) -> Result<usize, Error> {
+        let seen = self.0.done()?;
+        self.0.wait(self.0.in_flight())?;
+        Ok(seen)
+    }
+
+    fn wait(&mut self, blocks: usize) -> Result<(), Error> {
+        self.0.wait(blocks)
+    }
+
+    fn submit(&mut self, block: &BlockInput<'_>) -> Result<(), Error> {
+        self.0.submit(block)
+    }
+
+    fn collect(&mut self, block: &mut BlockOutput<'_>) -> Result<usize, Error> {
+        self.0.collect(block)
+    }
+}
+
+#[test]
+fn stages_that_finish_between_two_looks_are_no_mistake() {
+    let stage = |gain| Hasty(Memory::new(effect(1, 1, 0), 4).with(gain, 0));
+    let mut chain = Chain::new(vec![stage(0.5), stage(0.25)]).unwrap();
+    let ones = [1.0f32; 16];
+    for _ in 0..4 {
+        chain
+            .submit(&block(16, &[&ones], &EventList::new()))
+            .unwrap();
+    }
+    for _ in 0..4 {
+        let mut heard = [0.0f32; 16];
+        let mut output = BlockOutput {
+            audio: PlanesMut::F32(&mut [&mut heard]),
+            events: &mut EventList::new(),
+            events_dropped: 0,
+        };
+        assert_eq!(chain.collect(&mut output).unwrap(), 16);
+        assert_eq!(heard, [0.125; 16]);
+    }
+}
+
 fn note() -> EventList {
     let mut events = EventList::new();
     events.push_midi(3, &[0x90, 60, 127]);

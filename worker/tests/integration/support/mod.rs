@@ -117,10 +117,6 @@ impl Worker {
         self.child.id()
     }
 
-    pub fn private_dir(&self) -> &Path {
-        self.private_dir.path()
-    }
-
     pub fn sandbox(&self) -> SandboxReport {
         self.hello.sandbox.clone().unwrap()
     }

@@ -1,9 +1,9 @@
 //! The Python face of plugpen: the native half of the package `plugpen`.
 //!
 //! 1. A class here is a thin proxy over one of `plugpen` (client-rs) or `plugpen_engine`.
-//! 2. Arguments are checked and arrays borrowed while Python is held ([`arrays`], [`events`]).
+//! 2. Arguments are checked and arrays borrowed while Python is held (`arrays`, `events`).
 //! 3. Python is released around every wait, and nothing of it is touched there.
-//! 4. Errors become the exceptions of the status table ([`errors`]).
+//! 4. Errors become the exceptions of the status table (`errors`).
 #![forbid(unsafe_code)]
 #![allow(
     missing_docs,

@@ -148,10 +148,14 @@ impl Shared {
 
     /// The present worker died. A death of an earlier one is no news.
     pub(crate) fn note_death(&self, death: Death) {
+        // Compared under the lock that `replace` holds: else this death could be the old worker's
+        // and be noted for the fresh one.
+        let mut life = self.life();
         if death.generation != 0 && death.generation < self.generation() {
             return;
         }
-        self.life().death = Some(death);
+        life.death = Some(death);
+        drop(life);
         self.changed.notify_all();
     }
 

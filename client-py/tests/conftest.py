@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,13 @@ EPIANO = "http://drobilla.net/plugins/mda/EPiano"
 DELAY = "http://drobilla.net/plugins/mda/Delay"
 
 Open = Callable[..., plugpen.Plugin]
+
+
+def missing(what: str) -> NoReturn:
+    """Ends a test that cannot run: a skip, or a failure where `./dev test` set everything up."""
+    if "PLUGPEN_REAL_PLUGINS" in os.environ:
+        pytest.fail(f"{what}, and PLUGPEN_REAL_PLUGINS demands it: run ./dev setup")
+    pytest.skip(what)
 
 
 def daemon_is_there() -> bool:
@@ -34,7 +42,15 @@ def daemon_is_there() -> bool:
 @pytest.fixture(scope="session")
 def daemon() -> None:
     if not daemon_is_there():
-        pytest.skip("no plugpend; set PLUGPEN_BIN_DIR to the folder that holds it")
+        missing("no plugpend; set PLUGPEN_BIN_DIR to the folder that holds it")
+
+
+@pytest.fixture
+def real_plugins(daemon: None) -> None:
+    """Debian's small set is installed."""
+    for bundle in ("mda.lv2", "MVerb.lv2", "eg-amp.lv2"):
+        if not (LV2 / bundle).exists():
+            missing(f"{bundle} is not installed")
 
 
 @pytest.fixture
@@ -44,7 +60,7 @@ def open_plugin(daemon: None) -> Iterator[Open]:
 
     def open_plugin(path: str | Path, *args: object, **options: object) -> plugpen.Plugin:
         if not Path(path).exists():
-            pytest.skip(f"{path} is not installed")
+            missing(f"{path} is not installed")
         plugin = plugpen.Plugin(path, *args, **options)  # type: ignore[arg-type]
         opened.append(plugin)
         return plugin
@@ -59,7 +75,7 @@ def open_test_plugin(open_plugin: Open) -> Open:
     """Opens one of the repository's own plugins, by the last part of its URI."""
     bundle = os.environ.get("PLUGPEN_TEST_BUNDLE")
     if not bundle:
-        pytest.skip("no test plugins; set PLUGPEN_TEST_BUNDLE to plugpen-test.lv2")
+        missing("no test plugins; set PLUGPEN_TEST_BUNDLE to plugpen-test.lv2")
 
     def open_test_plugin(name: str, *args: object, **options: object) -> plugpen.Plugin:
         return open_plugin(bundle, *args, plugin=f"urn:plugpen:test:{name}", **options)

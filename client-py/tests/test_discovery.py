@@ -23,10 +23,7 @@ KEYS = {
     "num_outputs",
 }
 
-pytestmark = [
-    pytest.mark.usefixtures("daemon"),
-    pytest.mark.skipif(not (LV2 / "mda.lv2").exists(), reason="mda.lv2 is not installed"),
-]
+pytestmark = pytest.mark.usefixtures("real_plugins")
 
 
 def test_a_plugin_is_known_without_playing_it() -> None:

@@ -33,10 +33,8 @@ blocks = list(minihost.render_midi_stream(plugin, midi, tail_seconds=0.1))
 """
 
 
-@pytest.mark.usefixtures("daemon")
+@pytest.mark.usefixtures("real_plugins")
 def test_a_program_for_minihost_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (LV2 / "MVerb.lv2").exists():
-        pytest.skip("MVerb.lv2 is not installed")
     monkeypatch.syspath_prepend(Path(__file__).parent / "minihost_alias")
     for name in [name for name in sys.modules if name.split(".")[0] == "minihost"]:
         monkeypatch.delitem(sys.modules, name)

@@ -54,10 +54,8 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         plugpen.Plugin(tmp_path)
 
 
-@pytest.mark.usefixtures("daemon")
+@pytest.mark.usefixtures("real_plugins")
 def test_a_relative_path_is_this_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not (LV2 / "eg-amp.lv2").exists():
-        pytest.skip("eg-amp.lv2 is not installed")
     monkeypatch.chdir(LV2)
     with plugpen.Plugin("eg-amp.lv2") as plugin:
         assert plugin.name == "Simple Amplifier"
@@ -136,10 +134,8 @@ def test_a_context_manager_closes(open_plugin: Open) -> None:
         os.kill(pid, 0)
 
 
-@pytest.mark.usefixtures("daemon")
+@pytest.mark.usefixtures("real_plugins")
 def test_the_garbage_collector_closes() -> None:
-    if not (LV2 / "eg-amp.lv2").exists():
-        pytest.skip("eg-amp.lv2 is not installed")
 
     def open_in_a_cycle() -> tuple[weakref.ref[plugpen.Plugin], int]:
         plugin = plugpen.Plugin(LV2 / "eg-amp.lv2")

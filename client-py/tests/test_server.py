@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import LV2
+from conftest import LV2, missing
 
 import plugpen
 
@@ -19,7 +19,7 @@ def target(daemon: None, tmp_path: Path) -> Iterator[str]:
     folders = [os.environ.get("PLUGPEN_BIN_DIR"), str(Path(plugpen.__file__).parent / "bin")]
     program = shutil.which("plugpend", path=os.pathsep.join(filter(None, folders)))
     if program is None:
-        pytest.skip("no plugpend that could be started")
+        missing("no plugpend that could be started")
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     # The daemon says "ready" on the pair, and ends when the other end closes.
@@ -38,9 +38,8 @@ def target(daemon: None, tmp_path: Path) -> Iterator[str]:
     process.wait(30)
 
 
+@pytest.mark.usefixtures("real_plugins")
 def test_a_plugin_on_a_named_daemon(target: str) -> None:
-    if not (LV2 / "eg-amp.lv2").exists():
-        pytest.skip("eg-amp.lv2 is not installed")
     with plugpen.connect(target) as server:
         assert target in repr(server)
         assert server.plugins() == []

@@ -1,6 +1,5 @@
 """The types that users see are those of the native module."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,6 @@ import pytest
 PACKAGE = Path(__file__).parent.parent
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
 @pytest.mark.parametrize(
     "command",
     [

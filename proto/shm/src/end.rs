@@ -9,7 +9,7 @@ use crate::protocol::{Answered, Half, publish, sleep_until};
 use crate::region::{Access, Region, RegionError, View};
 use crate::status::{Role, Status, check};
 use crate::sync::{Ordering, acquire};
-use crate::wake::{SLICE, Sleeper, SpinPolicy, current_cpu};
+use crate::wake::{Mover, SLICE, Sleeper, SpinPolicy, current_cpu};
 
 /// Why a ring does not go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +35,8 @@ pub(crate) struct End {
     pub layout: Layout,
     answered: Answered,
     spin: SpinPolicy,
+    /// Only the worker's end has one: a client's threads are not ours to place.
+    mover: Option<Mover>,
     /// What `LAST_CPU` was last set to.
     cpu: Option<u32>,
     /// Private copy of a block's events while they are parsed; of the event area's size.
@@ -85,9 +87,9 @@ impl End {
         check(&client, Role::Client, layout.spec())?;
         check(&worker, Role::Worker, layout.spec())?;
         check(&status, Role::Status, layout.spec())?;
-        let (own, peer) = match role {
-            Role::Client => (client, worker),
-            _ => (worker, client),
+        let (own, peer, mover) = match role {
+            Role::Client => (client, worker, None),
+            _ => (worker, client, Some(Mover::new())),
         };
         Ok(Self {
             own,
@@ -96,6 +98,7 @@ impl End {
             layout: layout.clone(),
             answered: Answered::default(),
             spin: SpinPolicy::new(),
+            mover,
             cpu: None,
             scratch: vec![0; layout.event_bytes()],
         })
@@ -134,7 +137,11 @@ impl End {
     /// the deadline has passed. The caller looks which.
     pub fn wait(&mut self, target: u64, deadline: Instant, stop: impl Fn() -> bool) {
         let start = Instant::now();
-        let same_cpu = self.note_cpu() == self.peer.word(LAST_CPU).load(Ordering::Relaxed);
+        let cpu = self.note_cpu();
+        let same_cpu = cpu == self.peer.word(LAST_CPU).load(Ordering::Relaxed);
+        if let Some(mover) = &mut self.mover {
+            mover.note(cpu, same_cpu);
+        }
         let reached = || acquire(self.peer.long(COUNTER)) >= target;
         let ended = || stop() || self.status.is_dead();
         let mut done = self

@@ -77,6 +77,70 @@ pub(crate) fn current_cpu() -> u32 {
     }
 }
 
+/// Blocks in a row on the client's CPU after which a worker moves away for the first time.
+const FIRST_MOVE: u32 = 64;
+
+/// Gets a worker's audio thread off the CPU of its client.
+///
+/// Two threads that take turns by futex look to the scheduler like one, and it may leave them on
+/// one CPU for ever: 7 µs a block where spinning on two takes 2 µs.
+#[derive(Debug)]
+pub(crate) struct Mover {
+    streak: u32,
+    /// Doubles with each move: where the other CPUs are busy, moving is of no use.
+    next: u32,
+}
+
+impl Mover {
+    pub fn new() -> Self {
+        Self {
+            streak: 0,
+            next: FIRST_MOVE,
+        }
+    }
+
+    /// Takes note of where the client was at a block; says whether to move now.
+    fn is_due(&mut self, same_cpu: bool) -> bool {
+        self.streak = if same_cpu { self.streak + 1 } else { 0 };
+        if self.streak < self.next {
+            return false;
+        }
+        self.streak = 0;
+        self.next = self.next.saturating_mul(2);
+        true
+    }
+
+    /// Moves this thread off its CPU where it has been the client's too often. Afterwards it may
+    /// run where it could before; on Linux the scheduler then leaves it where it is.
+    pub fn note(&mut self, cpu: u32, same_cpu: bool) {
+        if self.is_due(same_cpu) {
+            leave_cpu(cpu);
+        }
+    }
+}
+
+fn leave_cpu(cpu: u32) {
+    #[cfg(all(target_os = "linux", not(miri)))]
+    {
+        use rustix::thread::{sched_getaffinity, sched_setaffinity};
+        // Refused, it stays; that is only slower.
+        let Ok(all) = sched_getaffinity(None) else {
+            return;
+        };
+        let Ok(cpu) = usize::try_from(cpu) else {
+            return;
+        };
+        if all.count() > 1 && all.is_set(cpu) {
+            let mut others = all;
+            others.unset(cpu);
+            let _ = sched_setaffinity(None, &others);
+            let _ = sched_setaffinity(None, &all);
+        }
+    }
+    #[cfg(not(all(target_os = "linux", not(miri))))]
+    let _ = cpu;
+}
+
 /// Spins only as long as waits have lately been worth it.
 #[derive(Debug)]
 pub(crate) struct SpinPolicy {
@@ -155,6 +219,30 @@ mod tests {
         }
         policy.observe(Duration::from_secs(10));
         assert!(!policy.budget(false).is_zero(), "one pause is forgiven");
+    }
+
+    #[test]
+    fn a_worker_moves_rarely() {
+        let mut mover = Mover::new();
+        let moves = |mover: &mut Mover, blocks: u32, same_cpu| {
+            (0..blocks).filter(|_| mover.is_due(same_cpu)).count()
+        };
+        assert_eq!(moves(&mut mover, 1000, false), 0);
+        assert_eq!(moves(&mut mover, FIRST_MOVE - 1, true), 0);
+        assert_eq!(moves(&mut mover, 1, false), 0, "the streak is broken");
+        assert_eq!(moves(&mut mover, FIRST_MOVE, true), 1);
+        assert_eq!(moves(&mut mover, 1 << 20, true), 13, "ever more rarely");
+    }
+
+    #[test]
+    #[cfg(all(target_os = "linux", not(miri)))]
+    fn a_thread_that_leaves_a_cpu_may_come_back() {
+        use rustix::thread::sched_getaffinity;
+        let before = sched_getaffinity(None).expect("an affinity");
+        let cpu = current_cpu();
+        leave_cpu(cpu);
+        let after = sched_getaffinity(None).expect("an affinity");
+        assert!(before == after, "it may run where it could");
     }
 
     #[test]

@@ -228,6 +228,8 @@ pub const CONDITIONAL: &[(c_long, &[Condition])] = &[
             is: Is::Self_,
         }],
     ),
+    // The audio thread moves away from its client's CPU; nobody else is moved.
+    (SYS_sched_setaffinity, &[equal(0, 0)]),
     // Asking for its limits; setting them is not asking.
     (
         SYS_prlimit64,

@@ -15,6 +15,8 @@ pub trait WorkerCall: prost::Message + Sized {
     type Response: prost::Message + Default;
     /// The call's name in logs and crash reports.
     const NAME: &'static str;
+    /// Whether the worker stops playing for it, once the blocks before it are done.
+    const PARKS: bool;
     /// Puts the request in the daemon's envelope.
     fn into_call(self) -> to_worker::Call;
     /// Takes the response out of the worker's envelope; `None` if it is another call's.
@@ -22,10 +24,11 @@ pub trait WorkerCall: prost::Message + Sized {
 }
 
 macro_rules! worker_calls {
-    ($($arm:ident: $request:ident => $response:ident,)*) => {
+    ($($arm:ident: $request:ident => $response:ident $(, $parks:ident)?;)*) => {
         $(impl WorkerCall for $request {
             type Response = $response;
             const NAME: &'static str = stringify!($arm);
+            const PARKS: bool = false $(|| worker_calls!(@$parks))?;
             fn into_call(self) -> to_worker::Call {
                 to_worker::Call::$arm(self)
             }
@@ -46,34 +49,35 @@ macro_rules! worker_calls {
             }
         }
     };
+    (@parks) => { true };
 }
 
 worker_calls! {
-    Load: Load => Loaded,
-    Probe: Probe => Probed,
-    Ping: Ping => Pong,
-    AttachRings: AttachRings => RingsAttached,
-    ListParameters: ListParametersRequest => ListParametersResponse,
-    GetParameter: GetParameterRequest => GetParameterResponse,
-    SetParameter: SetParameterRequest => SetParameterResponse,
-    GetParameters: GetParametersRequest => GetParametersResponse,
-    SetParameters: SetParametersRequest => SetParametersResponse,
-    ParameterToText: ParameterToTextRequest => ParameterToTextResponse,
-    ParameterFromText: ParameterFromTextRequest => ParameterFromTextResponse,
-    BeginParameterGesture: BeginParameterGestureRequest => BeginParameterGestureResponse,
-    EndParameterGesture: EndParameterGestureRequest => EndParameterGestureResponse,
-    GetState: GetStateRequest => GetStateResponse,
-    SetState: SetStateRequest => SetStateResponse,
-    ListPrograms: ListProgramsRequest => ListProgramsResponse,
-    SetProgram: SetProgramRequest => SetProgramResponse,
-    SetTransport: SetTransportRequest => SetTransportResponse,
-    ClearTransport: ClearTransportRequest => ClearTransportResponse,
-    Reset: ResetRequest => ResetResponse,
-    SetBypass: SetBypassRequest => SetBypassResponse,
-    SetNonRealtime: SetNonRealtimeRequest => SetNonRealtimeResponse,
-    SetPrecision: SetPrecisionRequest => SetPrecisionResponse,
-    SetTrackProperties: SetTrackPropertiesRequest => SetTrackPropertiesResponse,
-    GetTiming: GetTimingRequest => GetTimingResponse,
-    ListBuses: ListBusesRequest => ListBusesResponse,
-    CheckBusesLayout: CheckBusesLayoutRequest => CheckBusesLayoutResponse,
+    Load: Load => Loaded;
+    Probe: Probe => Probed;
+    Ping: Ping => Pong;
+    AttachRings: AttachRings => RingsAttached, parks;
+    ListParameters: ListParametersRequest => ListParametersResponse;
+    GetParameter: GetParameterRequest => GetParameterResponse;
+    SetParameter: SetParameterRequest => SetParameterResponse;
+    GetParameters: GetParametersRequest => GetParametersResponse;
+    SetParameters: SetParametersRequest => SetParametersResponse;
+    ParameterToText: ParameterToTextRequest => ParameterToTextResponse;
+    ParameterFromText: ParameterFromTextRequest => ParameterFromTextResponse;
+    BeginParameterGesture: BeginParameterGestureRequest => BeginParameterGestureResponse;
+    EndParameterGesture: EndParameterGestureRequest => EndParameterGestureResponse;
+    GetState: GetStateRequest => GetStateResponse, parks;
+    SetState: SetStateRequest => SetStateResponse, parks;
+    ListPrograms: ListProgramsRequest => ListProgramsResponse;
+    SetProgram: SetProgramRequest => SetProgramResponse, parks;
+    SetTransport: SetTransportRequest => SetTransportResponse;
+    ClearTransport: ClearTransportRequest => ClearTransportResponse;
+    Reset: ResetRequest => ResetResponse, parks;
+    SetBypass: SetBypassRequest => SetBypassResponse, parks;
+    SetNonRealtime: SetNonRealtimeRequest => SetNonRealtimeResponse, parks;
+    SetPrecision: SetPrecisionRequest => SetPrecisionResponse, parks;
+    SetTrackProperties: SetTrackPropertiesRequest => SetTrackPropertiesResponse;
+    GetTiming: GetTimingRequest => GetTimingResponse;
+    ListBuses: ListBusesRequest => ListBusesResponse;
+    CheckBusesLayout: CheckBusesLayoutRequest => CheckBusesLayoutResponse;
 }

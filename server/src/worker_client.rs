@@ -81,9 +81,20 @@ type Body = from_worker::Body;
 
 struct Pending {
     name: &'static str,
+    /// The worker stops playing for it.
+    parks: bool,
     since: Instant,
     deadline: Duration,
     answer: oneshot::Sender<Result<Body, Error>>,
+}
+
+/// What a worker was killed for not doing in time.
+#[derive(Clone, Copy)]
+enum Overdue {
+    /// The call that runs.
+    Call(Duration),
+    /// A block, whatever calls were answered meanwhile.
+    Block(Duration),
 }
 
 struct Inner {
@@ -95,7 +106,7 @@ struct Inner {
     rings: Option<Arc<Regions>>,
     /// Blocks completed when that last changed, and when; for the watchdog.
     progress: (u64, Instant),
-    overdue: Option<Duration>,
+    overdue: Option<Overdue>,
     /// The place among the live workers, given back at the end.
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -250,6 +261,7 @@ impl Worker {
         let (answer, receiver) = oneshot::channel();
         let pending = Pending {
             name: R::NAME,
+            parks: R::PARKS,
             since: Instant::now(),
             deadline: terms.deadline,
             answer,
@@ -306,43 +318,41 @@ impl Worker {
     }
 
     /// Kills it if the call that runs is overdue, or if blocks wait and none was completed for
-    /// that long. For the watchdog.
+    /// that long, but for the calls that stop the audio. For the watchdog.
     pub fn check(&self, now: Instant, block_deadline: Duration) {
         let mut inner = lock(&self.shared.inner);
         if self.shared.ended.borrow().is_some() || inner.overdue.is_some() {
             return;
         }
-        let overdue = match inner.pending.first_key_value() {
-            Some((_, oldest)) => {
-                let began = oldest.since.max(inner.last_answer);
-                let deadline = oldest.deadline;
-                // A call may hold the audio up, within its own deadline.
-                inner.progress.1 = now;
-                (now.saturating_duration_since(began) > deadline).then_some(deadline)
-            }
-            None => inner
-                .blocks_overdue(now, block_deadline)
-                .then_some(block_deadline),
-        };
-        if overdue.is_some() {
-            inner.overdue = overdue;
+        inner.overdue = inner
+            .call_overdue(now)
+            .or_else(|| inner.block_overdue(now, block_deadline));
+        if inner.overdue.is_some() {
             self.warden().kill(KillCause::Hang);
         }
     }
 }
 
 impl Inner {
-    fn blocks_overdue(&mut self, now: Instant, deadline: Duration) -> bool {
-        let Some(rings) = &self.rings else {
-            return false;
-        };
-        let progress = rings.progress();
+    fn call_overdue(&self, now: Instant) -> Option<Overdue> {
+        let (_, oldest) = self.pending.first_key_value()?;
+        let began = oldest.since.max(self.last_answer);
+        let late = now.saturating_duration_since(began) > oldest.deadline;
+        late.then_some(Overdue::Call(oldest.deadline))
+    }
+
+    fn block_overdue(&mut self, now: Instant, deadline: Duration) -> Option<Overdue> {
+        let progress = self.rings.as_ref()?.progress();
         let (completed, since) = self.progress;
-        if !progress.is_behind() || progress.completed != completed {
+        // A call that stops the audio has a deadline of its own. Others must not keep a hanging
+        // block alive: a client may make them without end.
+        let excused = self.pending.values().any(|call| call.parks);
+        if excused || !progress.is_behind() || progress.completed != completed {
             self.progress = (progress.completed, now);
-            return false;
+            return None;
         }
-        now.saturating_duration_since(since) > deadline
+        let late = now.saturating_duration_since(since) > deadline;
+        late.then_some(Overdue::Block(deadline))
     }
 
     fn last_seen(&self, generation: u64) -> LastSeen {
@@ -351,15 +361,19 @@ impl Inner {
                 .as_ref()
                 .is_some_and(|r| r.progress().is_behind())
         };
-        let call = match self.pending.first_key_value() {
-            Some((_, Pending { name, .. })) => public_name(name),
-            None if is_playing() => "process",
-            None => "",
+        let (call, overdue) = match (self.overdue, self.pending.first_key_value()) {
+            (Some(Overdue::Block(deadline)), _) => ("process", Some(deadline)),
+            (Some(Overdue::Call(deadline)), Some((_, call))) => {
+                (public_name(call.name), Some(deadline))
+            }
+            (_, Some((_, call))) => (public_name(call.name), None),
+            (_, None) if is_playing() => ("process", None),
+            (_, None) => ("", None),
         };
         LastSeen {
             name: self.name.clone(),
             call: call.to_owned(),
-            overdue: self.overdue,
+            overdue,
             generation,
         }
     }

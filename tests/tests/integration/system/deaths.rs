@@ -1,5 +1,7 @@
 //! Every way to die is told as what it was, in the call that met it.
 
+use std::thread;
+
 use plugpen::v1::{DeathKind, ErrorReason};
 use plugpen::{Error, Plugin, Server};
 use plugpen_tests::census;
@@ -113,6 +115,21 @@ fn a_death_while_playing_is_a_typed_error() {
         check(what, &error, "process", &expected);
         check_dead(&plugin);
     }
+}
+
+#[test]
+fn calls_that_are_answered_do_not_excuse_a_block_that_is_not() {
+    let server = server_with(IMPATIENT);
+    let plugin = villain(&server);
+    plugin.set_param(IN_RUN, deed(4)).unwrap();
+    let error = thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| while plugin.get_param(IN_RUN).is_ok() {});
+        }
+        play(&plugin).unwrap_err()
+    });
+    check("hang", &error, "process", &of_kind(DeathKind::Hang));
+    check_dead(&plugin);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Slot<T> {
 
 struct State<T> {
     place: Place<T>,
+    /// Threads that wait for it: without any, nobody needs a wake, which is a system call.
+    waiting: usize,
     /// Threads that were woken in vain, because another one was faster. While there are any, only
     /// they may take the thing: else a thread that uses it in a loop would have it for ever.
     passed_over: usize,
@@ -36,6 +38,7 @@ impl<T> Slot<T> {
         Arc::new(Slot {
             state: Mutex::new(State {
                 place: Place::Here(thing),
+                waiting: 0,
                 passed_over: 0,
             }),
             vacated: Condvar::new(),
@@ -69,8 +72,10 @@ impl<T> Slot<T> {
                 passed_over = true;
                 state.passed_over += 1;
             }
+            state.waiting += 1;
             let waited = self.vacated.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
             woken = true;
         };
         if passed_over {
@@ -94,8 +99,9 @@ impl<T> Slot<T> {
     fn put(&self, thing: T) {
         let mut state = self.lock();
         state.place = Place::Here(thing);
-        match state.passed_over {
-            0 => self.vacated.notify_one(),
+        match (state.passed_over, state.waiting) {
+            (0, 0) => {}
+            (0, _) => self.vacated.notify_one(),
             // One of them, and not a thread that must stand back.
             _ => self.vacated.notify_all(),
         }

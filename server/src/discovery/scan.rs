@@ -270,7 +270,15 @@ fn sort(batch: &[Candidate], probed: Probed) -> Vec<(&Candidate, Findings)> {
         sorted[place(&plugin.path)].1.plugins.push(plugin);
     }
     for failure in probed.failures {
-        sorted[place(&failure.path)].1.failures.push(failure);
+        let (candidate, findings) = &mut sorted[place(&failure.path)];
+        // Many LV2 bundles are specifications or presets: a search finds no plugin in them, and
+        // nothing is wrong.
+        let is_other = candidate.format == PluginFormat::Lv2
+            && failure.reason() == ErrorReason::NotFound
+            && Path::new(&failure.path) == candidate.path;
+        if !is_other {
+            findings.failures.push(failure);
+        }
     }
     sorted
 }
@@ -295,11 +303,15 @@ mod tests {
         };
         let probed = Probed {
             plugins: vec![plugin("/a/y.lv2"), plugin("/a/y.lv2/"), plugin("/else")],
-            failures: vec![failure(
-                Path::new("/a/y.lv2/y.ttl"),
-                ErrorReason::PluginRefused,
-                String::new(),
-            )],
+            failures: vec![
+                failure(
+                    Path::new("/a/y.lv2/y.ttl"),
+                    ErrorReason::PluginRefused,
+                    String::new(),
+                ),
+                // A bundle without a plugin.
+                failure(Path::new("/a/x.lv2"), ErrorReason::NotFound, String::new()),
+            ],
         };
         let sorted = sort(&batch, probed);
         let counts: Vec<_> = sorted

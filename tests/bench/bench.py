@@ -282,16 +282,22 @@ def killed_soon(pid: int, delay: float) -> Iterator[list[float]]:
 
 
 def dying(report: Report, quick: bool) -> None:
-    frames = 1 << 16
+    # The kernel frees a worker's memory, 0.07 ms a MiB, before it tells anyone of the death: of
+    # these, Delay leaves 6 MiB and MVerb 13.
+    for name in ("Delay", "MVerb"):
+        dying_in(report, name, quick)
+
+
+def dying_in(report: Report, name: str, quick: bool) -> None:
+    frames = 1 << 13
     noise = np.random.default_rng(1).uniform(-0.5, 0.5, (2, frames)).astype(np.float32)
     out = np.zeros_like(noise)
     noticed, restarted = [], []
-    with ours("MVerb", frames) as plugin:
+    with ours(name, frames) as plugin:
         plugin.get_state()
         for _ in range(10 if quick else 60):
             plugin.process(noise, out)
             try:
-                # A block of this size takes several milliseconds.
                 with killed_soon(plugin.worker_pid, 0.002) as when:
                     try:
                         while True:
@@ -306,17 +312,22 @@ def dying(report: Report, quick: bool) -> None:
             plugin.restart()
             restarted.append((time.perf_counter() - began) * 1e3)
     value = median(noticed)
-    report.add("death noticed, p50", value, "ms", None, "<= 1 ms", value <= 1.0)
+    report.add(f"death of {name} noticed, p50", value, "ms", None, "<= 1 ms", value <= 1.0)
     worst = percentile(noticed, 99)
-    report.add("death noticed, p99", worst, "ms", None, "<= 5 ms", worst <= 5.0)
+    report.add(f"death of {name} noticed, p99", worst, "ms", None, "<= 5 ms", worst <= 5.0)
     opened = []
     for _ in range(len(restarted) // 2 + 1):
         began = time.perf_counter()
-        with ours("MVerb", frames):
+        with ours(name, frames):
             opened.append((time.perf_counter() - began) * 1e3)
     value, plain = median(restarted), median(opened)
     report.add(
-        "restart with state (peer: a plain open)", value, "ms", plain, "<= 2x", value <= 2 * plain
+        f"restart {name} with state (peer: a plain open)",
+        value,
+        "ms",
+        plain,
+        "<= 2x",
+        value <= 2 * plain,
     )
 
 

@@ -7,6 +7,16 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use plugpen::{EventList, OpenOptions, Planes, PlanesMut, Server};
 
+/// What the peer is given too: white noise within ±0.5. Some plugins cost more on a constant.
+fn noise(frames: usize) -> Vec<f32> {
+    let mut state = 1u32;
+    let next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f32::from(u16::try_from(state >> 16).unwrap_or(0)) / 65_535.0 - 0.5
+    };
+    std::iter::repeat_with(next).take(frames).collect()
+}
+
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let mut next = || {
@@ -22,7 +32,7 @@ fn main() -> Result<()> {
         ..OpenOptions::default()
     };
     let plugin = Server::private()?.open(&bundle, &options)?;
-    let input = vec![0.25; frames];
+    let input = noise(frames);
     let inputs = vec![input.as_slice(); usize::try_from(plugin.num_input_channels())?];
     let mut outputs = vec![vec![0.0; frames]; usize::try_from(plugin.num_output_channels())?];
     let (events, mut said) = (EventList::new(), EventList::new());

@@ -80,7 +80,7 @@ async fn a_ticket_is_good_once() {
     let wish = options("null:gain", AudioPath::SharedMemory);
     let (plugin, audio) = client.open_with(wish).await.unwrap();
     let audio = audio.unwrap();
-    assert_eq!((audio.depth, audio.event_bytes), (8, 65_536));
+    assert_eq!((audio.depth, audio.event_bytes), (16, 65_536));
     let _fds = redeem(&audio).unwrap();
     assert!(redeem(&audio).unwrap_err().contains("once"));
     let forged = AudioRings {

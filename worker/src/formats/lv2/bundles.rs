@@ -1,26 +1,12 @@
-//! Finding bundles and, in a bundle, the plugin that is meant. Reads manifests only, as bytes
-//! where that is enough.
+//! Finding bundles and, in a bundle, the plugin that is meant. Reads manifests only.
 
 use std::path::{Path, PathBuf};
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{ErrorReason, OpenOptions};
 
+use super::manifests;
 use super::world::{Plugin, World};
-
-/// Where bundles live when `LV2_PATH` does not say. `$HOME` is the worker's private folder, so
-/// `~/.lv2` comes through `LV2_PATH` or a granted path.
-const DEFAULT_FOLDERS: &str = "/usr/local/lib/lv2:/usr/lib/lv2:/usr/lib64/lv2";
-/// A manifest above this is none.
-const MAX_MANIFEST: u64 = 16 * 1024 * 1024;
-
-/// All folders with a manifest below the search path.
-pub fn installed() -> Vec<PathBuf> {
-    let path = std::env::var_os("LV2_PATH").unwrap_or_else(|| DEFAULT_FOLDERS.into());
-    std::env::split_paths(&path)
-        .flat_map(|folder| below(&folder))
-        .collect()
-}
 
 /// The bundles in a folder, sorted.
 pub fn below(folder: &Path) -> Vec<PathBuf> {
@@ -108,15 +94,8 @@ pub fn no_plugin(bundle: &Path) -> Error {
     )
 }
 
-/// Installed bundles whose manifest could mention a URI.
-pub fn mentioning(uri: &str) -> Vec<PathBuf> {
-    let mut bundles = installed();
-    bundles.retain(|bundle| mentions(bundle, uri, ""));
-    bundles
-}
-
 fn find_uri(world: &'static World, uri: &str) -> Result<(Plugin, u32), Error> {
-    for bundle in mentioning(uri) {
+    for bundle in manifests::mentioning(uri) {
         world.load_bundle(&bundle);
     }
     let plugins = world.plugins();
@@ -126,7 +105,7 @@ fn find_uri(world: &'static World, uri: &str) -> Result<(Plugin, u32), Error> {
             ErrorReason::NotFound,
             format!(
                 "no plugin with the URI {uri} is installed in {}",
-                std::env::var("LV2_PATH").unwrap_or_else(|_| DEFAULT_FOLDERS.into())
+                std::env::var("LV2_PATH").unwrap_or_else(|_| manifests::DEFAULT_FOLDERS.into())
             ),
         ));
     };
@@ -188,11 +167,10 @@ fn by_name(plugins: &[Plugin], name: &str) -> Option<usize> {
         .map(|(at, _)| *at)
 }
 
-/// Loads the manifests of other bundles that hold presets of this plugin. Cheap: all but those
-/// few are only searched as bytes.
+/// Loads the manifests of other bundles that hold presets of this plugin.
 pub fn load_preset_bundles(world: &World, uri: &str, own: Option<&Path>) {
-    for bundle in installed() {
-        if Some(bundle.as_path()) != own && mentions(&bundle, uri, "presets#") {
+    for bundle in manifests::with_presets(uri) {
+        if Some(bundle.as_path()) != own {
             world.load_bundle(&bundle);
         }
     }
@@ -200,78 +178,18 @@ pub fn load_preset_bundles(world: &World, uri: &str, own: Option<&Path>) {
 
 /// Loads the specification that describes the standard's own parameters, where it is installed.
 pub fn load_parameter_specification(world: &World) {
-    let specification = |bundle: &PathBuf| bundle.ends_with("parameters.lv2");
-    for bundle in installed().iter().filter(|bundle| specification(bundle)) {
-        world.load_bundle(bundle);
-        world.load_specifications();
+    for folder in manifests::folders() {
+        let bundle = folder.join("parameters.lv2");
+        if is_bundle(&bundle) {
+            world.load_bundle(&bundle);
+            world.load_specifications();
+        }
     }
-}
-
-/// Whether a manifest could mention a URI (whole or with a prefix for its front) and, beside it,
-/// `other`. May err on the side of yes.
-fn mentions(bundle: &Path, uri: &str, other: &str) -> bool {
-    let manifest = bundle.join("manifest.ttl");
-    let small = std::fs::metadata(&manifest).is_ok_and(|data| data.len() <= MAX_MANIFEST);
-    let Some(text) = small.then(|| std::fs::read(manifest).ok()).flatten() else {
-        return false;
-    };
-    let text = String::from_utf8_lossy(&text);
-    text.contains(other)
-        && (text.contains(uri) || abbreviations(&text, uri).any(|it| text.contains(&it)))
-}
-
-/// How a text could write a URI with the prefixes it declares.
-fn abbreviations<'a>(text: &'a str, uri: &'a str) -> impl Iterator<Item = String> + 'a {
-    // Both of Turtle's spellings, "@prefix" and "PREFIX".
-    let declarations = text
-        .match_indices("prefix ")
-        .chain(text.match_indices("PREFIX "));
-    declarations.filter_map(move |(at, keyword)| {
-        let declaration = text[at + keyword.len()..].trim_start();
-        let (name, rest) = declaration.split_once(':')?;
-        let (namespace, _) = rest.trim_start().strip_prefix('<')?.split_once('>')?;
-        let local = uri.strip_prefix(namespace)?;
-        Some(format!("{name}:{local}"))
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn bundle(manifest: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("manifest.ttl"), manifest).unwrap();
-        folder
-    }
-
-    #[test]
-    fn a_manifest_is_searched_for_whole_and_prefixed_uris() {
-        let uri = "http://example.org/plugins/mda/EPiano";
-        for (manifest, expected) in [
-            (
-                "<http://example.org/plugins/mda/EPiano> a lv2:Plugin .",
-                true,
-            ),
-            (
-                "@prefix m: <http://example.org/plugins/mda/> . m:EPiano a x .",
-                true,
-            ),
-            ("@prefix m: <urn:other/> . m:EPiano a x .", false),
-            (
-                "PREFIX : <http://example.org/plugins/>\nPREFIX l: <http://x>\n:mda/EPiano",
-                true,
-            ),
-            (
-                "<http://example.org/plugins/mda/DX10> a lv2:Plugin .",
-                false,
-            ),
-        ] {
-            let folder = bundle(manifest);
-            assert_eq!(mentions(folder.path(), uri, ""), expected, "{manifest}");
-            assert!(!mentions(folder.path(), uri, "presets#"));
-        }
-    }
 
     #[test]
     fn refusals_say_what_is_missing() {

@@ -13,6 +13,7 @@ mod host;
 mod instance;
 mod lilv;
 mod log;
+mod manifests;
 mod node;
 mod numbers;
 mod parameters;

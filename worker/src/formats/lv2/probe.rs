@@ -6,8 +6,8 @@ use plugpen_proto::Error;
 use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailure};
 use plugpen_proto::worker::{Probe, Probed};
 
-use super::bundles;
 use super::world::{Plugin, Port, World};
+use super::{bundles, manifests};
 use crate::formats::count;
 
 const INSTRUMENT: &str = "http://lv2plug.in/ns/lv2core#InstrumentPlugin";
@@ -48,7 +48,7 @@ fn wanted(probe: &Probe, failures: &mut Vec<ScanFailure>) -> Vec<PathBuf> {
         if probe.search {
             wanted.extend(search(Path::new(path), 0));
         } else if bundles::is_uri(path) {
-            wanted.extend(bundles::mentioning(path));
+            wanted.extend(manifests::mentioning(path));
         } else {
             match bundles::check(Path::new(path)) {
                 Ok(()) => wanted.push(PathBuf::from(path)),
@@ -57,7 +57,7 @@ fn wanted(probe: &Probe, failures: &mut Vec<ScanFailure>) -> Vec<PathBuf> {
         }
     }
     if wanted.is_empty() && probe.paths.is_empty() && !probe.identifier.is_empty() {
-        wanted = bundles::mentioning(&probe.identifier);
+        wanted = manifests::mentioning(&probe.identifier);
     }
     wanted
 }

@@ -87,6 +87,13 @@ impl End {
         check(&client, Role::Client, layout.spec())?;
         check(&worker, Role::Worker, layout.spec())?;
         check(&status, Role::Status, layout.spec())?;
+        let inputs = layout.used_inputs().into_iter().map(|at| (&client, at));
+        let outputs = layout.used_outputs().into_iter().map(|at| (&worker, at));
+        for (region, (offset, bytes)) in inputs.chain(outputs) {
+            if bytes > 0 {
+                region.populate(offset, bytes);
+            }
+        }
         let (own, peer, mover) = match role {
             Role::Client => (client, worker, None),
             _ => (worker, client, Some(Mover::new())),

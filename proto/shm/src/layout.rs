@@ -32,6 +32,13 @@ pub(crate) const GENERATION: usize = 136;
 /// Bytes of the status page.
 pub(crate) const STATUS_BYTES: usize = 4096;
 
+/// Stretches of a region that blocks always use are made present when it is attached, so that the
+/// first blocks take no page faults on the audio thread; up to this many bytes of it. Larger
+/// rings are not worth their memory before it is used.
+const PRESENT: usize = 4 << 20;
+/// Bytes of an event area that count among them: what all but the busiest blocks use.
+const PRESENT_EVENTS: usize = 4096;
+
 /// Bytes before an input slot's event area.
 pub(crate) const INPUT_HEADER: usize = 128;
 /// Bytes before an output slot's event area.
@@ -240,6 +247,38 @@ impl Layout {
     /// The slot of a block in the worker's region, `sequence` from 1.
     pub(crate) fn output(&self, sequence: u64) -> Slot {
         self.slot(sequence, self.output_slot, OUTPUT_HEADER)
+    }
+
+    /// Stretches of the client's region, as offset and bytes, that are used from the first blocks
+    /// on.
+    pub(crate) fn used_inputs(&self) -> Vec<(usize, usize)> {
+        self.used(Self::input, self.spec.input_channels, (0, HEADER))
+    }
+
+    /// The same of the worker's region.
+    pub(crate) fn used_outputs(&self) -> Vec<(usize, usize)> {
+        let mirror = (self.parameters, self.worker - self.parameters);
+        self.used(Self::output, self.spec.output_channels, mirror)
+    }
+
+    fn used(
+        &self,
+        slot: fn(&Self, u64) -> Slot,
+        channels: u32,
+        beside: (usize, usize),
+    ) -> Vec<(usize, usize)> {
+        let mut used = vec![beside];
+        for sequence in 1..=u64::from(self.spec.depth) {
+            let slot = slot(self, sequence);
+            let front = slot.events - slot.header + self.events.min(PRESENT_EVENTS);
+            used.push((slot.header, front));
+            used.push((slot.channels, channels as usize * self.stride));
+        }
+        let bytes: usize = used.iter().map(|(_, bytes)| bytes).sum();
+        if bytes > PRESENT {
+            used.clear();
+        }
+        used
     }
 
     fn slot(&self, sequence: u64, bytes: usize, header: usize) -> Slot {

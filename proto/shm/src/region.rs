@@ -141,6 +141,10 @@ pub unsafe trait Region: Send + Sync {
     where
         Self: Sized;
 
+    /// Makes pages present ahead of their first use, where the system can; elsewhere that first
+    /// use takes a page fault.
+    fn populate(&self, _offset: usize, _bytes: usize) {}
+
     /// The first byte.
     fn base(&self) -> NonNull<u8>;
 
@@ -161,10 +165,10 @@ pub(crate) struct View {
     base: NonNull<u8>,
     len: usize,
     access: Access,
-    _region: Arc<dyn Region>,
+    region: Arc<dyn Region>,
 }
 
-// SAFETY: `base` is only an address; the region it points into is kept by `_region`, which is
+// SAFETY: `base` is only an address; the region it points into is kept by `region`, which is
 // Send and Sync, and is touched by copies and atomics.
 unsafe impl Send for View {}
 // SAFETY: as above. Who writes which bytes when is the protocol's business.
@@ -176,7 +180,7 @@ impl View {
             base: region.base(),
             len: region.len(),
             access,
-            _region: region,
+            region,
         }
     }
 
@@ -190,6 +194,12 @@ impl View {
         );
         // SAFETY: `offset` is within the region's `len` bytes, checked above.
         unsafe { self.base.as_ptr().add(offset) }
+    }
+
+    /// Makes the pages of `bytes` bytes at `offset` present, where the system can.
+    pub fn populate(&self, offset: usize, bytes: usize) {
+        self.at(offset, bytes);
+        self.region.populate(offset, bytes);
     }
 
     fn writable(&self, offset: usize, bytes: usize) -> *mut u8 {

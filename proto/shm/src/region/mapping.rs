@@ -25,17 +25,9 @@ pub(super) fn check_size(
 }
 
 /// Maps all of a file, shared.
-pub(super) fn map(
-    file: &OwnedFd,
-    len: usize,
-    access: Access,
-    populate: bool,
-) -> Result<MmapRaw, RegionError> {
+pub(super) fn map(file: &OwnedFd, len: usize, access: Access) -> Result<MmapRaw, RegionError> {
     let mut options = MmapOptions::new();
     options.len(len);
-    if populate {
-        options.populate();
-    }
     let mapped = match access {
         Access::Read => options.map_raw_read_only(file),
         Access::Write => options.map_raw(file),

@@ -3,7 +3,7 @@
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::ptr::NonNull;
 
-use memmap2::MmapRaw;
+use memmap2::{Advice, MmapRaw};
 use rustix::fs::{self, MemfdFlags, Mode, OFlags, SealFlags};
 
 use super::mapping::{check_size, map};
@@ -11,10 +11,6 @@ use super::{Access, Region, RegionError};
 
 /// Seals without which a peer could turn a read into SIGBUS.
 const FIXED_SIZE: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW);
-
-/// Regions up to this size are mapped with their pages present, so that the first blocks take no
-/// page faults on the audio thread. Larger rings are not worth their memory before it is used.
-const POPULATE: usize = 4 << 20;
 
 /// A region in a memfd.
 ///
@@ -28,6 +24,7 @@ pub struct MemfdRegion {
     /// None in a process that has attached: a client of many plugins has no descriptors to spare.
     file: Option<OwnedFd>,
     map: MmapRaw,
+    access: Access,
 }
 
 // SAFETY: an MmapRaw is a mapping of its `len()` bytes, page aligned, until it is dropped; the
@@ -44,10 +41,12 @@ unsafe impl Region for MemfdRegion {
         fs::fcntl_add_seals(&file, FIXED_SIZE)
             .map_err(RegionError::system("fix a region's size"))?;
         fs::fchmod(&file, Mode::RUSR).map_err(RegionError::system("protect a shared region"))?;
-        let map = map(&file, len, Access::Write, false)?;
+        let access = Access::Write;
+        let map = map(&file, len, access)?;
         Ok(Self {
             file: Some(file),
             map,
+            access,
         })
     }
 
@@ -74,13 +73,31 @@ unsafe impl Region for MemfdRegion {
 
     fn attach(file: OwnedFd, len: usize, access: Access) -> Result<Self, RegionError> {
         let map = attach(&file, len, access)?;
-        Ok(Self { file: None, map })
+        Ok(Self {
+            file: None,
+            map,
+            access,
+        })
     }
 
     fn attach_alone(file: OwnedFd, len: usize) -> Result<Self, RegionError> {
-        let map = attach(&file, len, Access::Write)?;
+        let access = Access::Write;
+        let map = attach(&file, len, access)?;
         forbid_writers(&file)?;
-        Ok(Self { file: None, map })
+        Ok(Self {
+            file: None,
+            map,
+            access,
+        })
+    }
+
+    fn populate(&self, offset: usize, bytes: usize) {
+        let advice = match self.access {
+            Access::Read => Advice::PopulateRead,
+            Access::Write => Advice::PopulateWrite,
+        };
+        // Linux before 5.14 does not know it; the pages come when they are used, then.
+        let _ = self.map.advise_range(advice, offset, bytes);
     }
 
     fn base(&self) -> NonNull<u8> {
@@ -120,5 +137,5 @@ fn attach(file: &OwnedFd, len: usize, access: Access) -> Result<MmapRaw, RegionE
     }
     // After the seals: now the size stays what it is.
     check_size(file, |size| size == len as u64, len)?;
-    map(file, len, access, len <= POPULATE)
+    map(file, len, access)
 }

@@ -70,7 +70,7 @@ unsafe impl Region for PosixRegion {
     fn attach(fd: OwnedFd, len: usize, access: Access) -> Result<Self, RegionError> {
         // Some systems round the size up to a page.
         check_size(&fd, |size| size >= len as u64, len)?;
-        let map = map(&fd, len, access, false)?;
+        let map = map(&fd, len, access)?;
         Ok(Self {
             memory: Memory::Attached(map),
         })

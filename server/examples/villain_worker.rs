@@ -189,6 +189,8 @@ fn description(path: &str) -> PluginDescription {
         name: "Villain".into(),
         format: PluginFormat::Lv2.into(),
         path: path.into(),
+        // Who read it, for tests that care.
+        vendor: std::process::id().to_string(),
         identifier: format!("urn:villain:{path}"),
         ..PluginDescription::default()
     }

@@ -153,8 +153,8 @@ fn change(control: &mut File, index: u32, value: f64) -> std::io::Result<()> {
 
 /// What the bundle's name asks for, if it is not an answer.
 fn misbehave(control: &mut File, bundle: &str) -> std::io::Result<Option<Body>> {
-    let name = bundle.rsplit('/').next().unwrap_or_default();
-    match name.trim_end_matches(".lv2") {
+    let name = std::path::Path::new(bundle).file_stem();
+    match name.and_then(|name| name.to_str()).unwrap_or_default() {
         "crash" => abort(),
         "exit" => exit(5),
         "hang" => hang(),
@@ -189,6 +189,8 @@ fn description(path: &str) -> PluginDescription {
         name: "Villain".into(),
         format: PluginFormat::Lv2.into(),
         path: path.into(),
+        // Who read it, for tests that care.
+        vendor: std::process::id().to_string(),
         identifier: format!("urn:villain:{path}"),
         ..PluginDescription::default()
     }

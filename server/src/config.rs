@@ -2,7 +2,6 @@
 
 mod bounds;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use plugpen_warden::Sandbox;
 use serde::Deserialize;
 
+use crate::discovery::SearchPaths;
 use crate::runtime_dir;
 pub use bounds::{Class, Deadlines, Limits};
 
@@ -101,8 +101,8 @@ pub struct Config {
     pub lifeline_fd: Option<i32>,
     /// How long a session outlives its last connection.
     pub grace: Duration,
-    /// `LV2_PATH`, for the workers and for scanning.
-    pub lv2_path: Option<OsString>,
+    /// Where the environment says that plugins are.
+    pub search_paths: SearchPaths,
     /// Where the scan cache goes.
     pub cache_dir: PathBuf,
     /// Bounds on what clients may use.
@@ -190,7 +190,7 @@ impl Config {
             token: !(flags.no_token || file.no_token),
             lifeline_fd: flags.lifeline_fd.filter(|_| flags.private),
             grace: Duration::from_secs(file.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS).into()),
-            lv2_path: std::env::var_os("LV2_PATH"),
+            search_paths: SearchPaths::from_environment(),
             cache_dir: cache_dir(&runtime_dir),
             runtime_dir,
             limits: file.limits,

@@ -2,11 +2,16 @@
 
 mod cache;
 mod candidates;
+mod folders;
 mod probe;
+mod readers;
 mod scan;
+mod stamp;
 mod survey;
 mod target;
+mod vst2_places;
 
+pub use folders::SearchPaths;
 pub use probe::probe;
 pub use scan::scan;
 pub use survey::{Survey, survey};

@@ -51,7 +51,7 @@ impl Launcher {
         Self {
             program: config.worker.clone(),
             sandbox: config.sandbox,
-            lv2_path: config.lv2_path.clone(),
+            lv2_path: config.search_paths.lv2.clone(),
             private_dirs,
             hello_deadline: config.deadlines.of(Class::Control),
             close_deadline: Duration::from_secs_f64(config.deadlines.close_seconds),

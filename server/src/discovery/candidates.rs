@@ -1,14 +1,14 @@
 //! What looks like a plugin below some folders.
 
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use plugpen_proto::v1::PluginFormat;
 
+use super::stamp::stamp;
 use super::target::format_of;
+use super::vst2_places::Vst2Places;
 
 /// How deep folders are searched.
 const MAX_DEPTH: usize = 16;
@@ -26,40 +26,24 @@ pub struct Candidate {
     pub stamp: String,
 }
 
-/// Where plugins of a format usually are on this system; only folders that exist.
-pub fn standard_folders(format: PluginFormat, lv2_path: Option<&OsStr>) -> Vec<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from);
-    let in_system = |name: &str| {
-        ["/usr/local/lib", "/usr/lib", "/usr/lib64"]
-            .into_iter()
-            .map(|base| Path::new(base).join(name))
-            .collect::<Vec<_>>()
-    };
-    let with_home = |hidden: &str, name: &str| {
-        let own = home.iter().map(|home| home.join(hidden));
-        own.chain(in_system(name)).collect()
-    };
-    let all: Vec<PathBuf> = match format {
-        PluginFormat::Lv2 => match lv2_path {
-            Some(path) => std::env::split_paths(path).collect(),
-            None => with_home(".lv2", "lv2"),
-        },
-        PluginFormat::Vst2 => with_home(".vst", "vst"),
-        PluginFormat::Vst3 => with_home(".vst3", "vst3"),
-        _ => Vec::new(),
-    };
-    all.into_iter().filter(|folder| folder.is_dir()).collect()
+/// What is searched for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Plugins of these formats.
+    pub formats: Vec<PluginFormat>,
+    /// Where a library may be a plugin.
+    pub vst2: Vst2Places,
 }
 
-/// Everything below a folder that looks like a plugin of one of these formats, in a stable order.
-/// Follows links, each place once. Blocks.
+/// Everything below a folder that looks like a plugin, in a stable order. Follows links, each
+/// place once. Blocks.
 ///
 /// # Errors
 /// The folder itself cannot be read; others that cannot are passed over.
-pub fn find(folder: &Path, formats: &[PluginFormat]) -> std::io::Result<Vec<Candidate>> {
+pub fn find(folder: &Path, wanted: &Wanted) -> std::io::Result<Vec<Candidate>> {
     fs::read_dir(folder)?;
     let mut search = Search {
-        formats,
+        wanted,
         seen: HashSet::new(),
         found: Vec::new(),
     };
@@ -68,7 +52,7 @@ pub fn find(folder: &Path, formats: &[PluginFormat]) -> std::io::Result<Vec<Cand
 }
 
 struct Search<'a> {
-    formats: &'a [PluginFormat],
+    wanted: &'a Wanted,
     seen: HashSet<PathBuf>,
     found: Vec<Candidate>,
 }
@@ -82,9 +66,9 @@ impl Search<'_> {
             return;
         }
         match format_of(&path) {
-            Some(format) if !self.formats.contains(&format) => {}
+            Some(format) if !self.is_wanted(&path, format) => {}
             Some(format) => {
-                let stamp = stamp(&path);
+                let stamp = stamp(&path, format);
                 self.found.push(Candidate {
                     path,
                     format,
@@ -102,31 +86,25 @@ impl Search<'_> {
             None => {}
         }
     }
-}
 
-/// Size and time of a file, or of everything directly in a bundle.
-fn stamp(path: &Path) -> String {
-    let mut hasher = blake3::Hasher::new();
-    let mut add = |path: &Path| {
-        if let Ok(found) = fs::metadata(path) {
-            hasher.update(path.as_os_str().as_encoded_bytes());
-            hasher.update(&found.len().to_le_bytes());
-            hasher.update(&found.mtime().to_le_bytes());
-            hasher.update(&found.mtime_nsec().to_le_bytes());
-        }
-    };
-    add(path);
-    if let Ok(entries) = fs::read_dir(path) {
-        let mut below: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
-        below.sort();
-        below.iter().for_each(|path| add(path));
+    fn is_wanted(&self, path: &Path, format: PluginFormat) -> bool {
+        self.wanted.formats.contains(&format)
+            && (format != PluginFormat::Vst2 || self.wanted.vst2.may_hold(path))
     }
-    hasher.finalize().to_hex()[..16].to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const FORMATS: [PluginFormat; 3] = [PluginFormat::Lv2, PluginFormat::Vst2, PluginFormat::Vst3];
+
+    fn wanted(formats: &[PluginFormat]) -> Wanted {
+        Wanted {
+            formats: formats.to_vec(),
+            vst2: Vst2Places::default(),
+        }
+    }
 
     fn bundle(dir: &Path, name: &str) -> PathBuf {
         let path = dir.join(name);
@@ -143,19 +121,49 @@ mod tests {
         fs::write(dir.path().join("x.so"), "").unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("deep/loop")).unwrap();
         std::os::unix::fs::symlink(&a, dir.path().join("again.lv2")).unwrap();
-        let found = find(dir.path(), &[PluginFormat::Lv2]).unwrap();
+        let found = find(dir.path(), &wanted(&[PluginFormat::Lv2])).unwrap();
         let paths: Vec<_> = found.iter().map(|c| c.path.clone()).collect();
         assert_eq!(paths, [a, b]);
-        assert!(find(&dir.path().join("nowhere"), &[]).is_err());
+        assert!(find(&dir.path().join("nowhere"), &wanted(&[])).is_err());
     }
 
     #[test]
-    fn a_changed_file_changes_the_stamp() {
+    fn every_format_has_its_look() {
         let dir = tempfile::tempdir().unwrap();
-        let path = bundle(dir.path(), "a.lv2");
-        let before = stamp(&path);
-        assert_eq!(stamp(&path), before);
-        fs::write(path.join("a.ttl"), "more").unwrap();
-        assert_ne!(stamp(&path), before);
+        let root = dir.path().canonicalize().unwrap();
+        let write = |name: &str| {
+            let path = root.join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        };
+        write("vst/Reverb.so");
+        write("vst/ProM.vst/ProM.so");
+        write("vst/readme.txt");
+        write("vst3/Bundle.vst3/Contents/x86_64-linux/Bundle.so");
+        write("vst3/vendor/plain.vst3");
+        bundle(&root, "Amp.lv2");
+        write("Amp.lv2/amp.so");
+        let found = find(&root, &wanted(&FORMATS)).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|c| {
+                (
+                    c.path.strip_prefix(&root).unwrap().to_str().unwrap(),
+                    c.format,
+                )
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("Amp.lv2", PluginFormat::Lv2),
+                ("vst/ProM.vst/ProM.so", PluginFormat::Vst2),
+                ("vst/Reverb.so", PluginFormat::Vst2),
+                ("vst3/Bundle.vst3", PluginFormat::Vst3),
+                ("vst3/vendor/plain.vst3", PluginFormat::Vst3),
+            ]
+        );
+        let vst3 = find(&root, &wanted(&[PluginFormat::Vst3])).unwrap();
+        assert_eq!(vst3.len(), 2);
     }
 }

@@ -1,6 +1,6 @@
 //! Probe workers: one reads as many bundles as it survives.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugpen_proto::Error;
@@ -9,11 +9,14 @@ use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailur
 use plugpen_proto::worker::{Hello, Probe, Probed};
 use plugpen_warden::Role;
 
-use super::{candidates, target};
+use super::target;
 use crate::config::Class;
 use crate::daemon::Daemon;
 use crate::launcher::Errand;
 use crate::worker_client::{Terms, Told, Worker};
+
+/// Plugins of one answer, and failures. The largest bundle known holds 184.
+const MAX_PLUGINS: usize = 4096;
 
 /// A probe worker, started when it is first needed and again after it died.
 pub struct Prober<'a> {
@@ -59,6 +62,14 @@ impl<'a> Prober<'a> {
         Ok(Some(hello))
     }
 
+    /// What its worker's death is told with from now on.
+    pub fn set_name(&mut self, name: &str) {
+        name.clone_into(&mut self.name);
+        if let Some(worker) = &self.worker {
+            worker.set_name(name);
+        }
+    }
+
     /// Ends its worker, if it has one.
     pub async fn end(self) {
         if let Some(worker) = self.worker {
@@ -80,8 +91,28 @@ impl<'a> Prober<'a> {
             deadline: self.daemon.config.deadlines.of(Class::Probe),
         };
         let mut probed = worker.call(probe, terms, Vec::new()).await?;
+        probed.plugins.truncate(MAX_PLUGINS);
         probed.plugins.retain(is_sane);
+        probed.failures.truncate(MAX_PLUGINS);
+        for failure in &mut probed.failures {
+            failure.message = shortened(&failure.message);
+        }
         Ok(probed)
+    }
+}
+
+/// Takes what code of a plugin's may have written for what it can be at most: news of this file.
+pub fn vouch(probed: &mut Probed, path: &Path, format: PluginFormat) {
+    if matches!(format, PluginFormat::Lv2 | PluginFormat::Null) {
+        return;
+    }
+    let path = path.to_string_lossy();
+    for plugin in &mut probed.plugins {
+        plugin.path = path.clone().into_owned();
+        plugin.set_format(format);
+    }
+    for failure in &mut probed.failures {
+        failure.path = path.clone().into_owned();
     }
 }
 
@@ -106,6 +137,11 @@ fn is_sane(plugin: &PluginDescription) -> bool {
     texts.iter().all(|text| text.len() <= MAX_TEXT)
 }
 
+/// The beginning of a text that may be of any length.
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_TEXT / 4).collect()
+}
+
 /// Words for these paths, as the worker takes them.
 pub fn texts(paths: &[PathBuf]) -> Vec<String> {
     let text = |path: &PathBuf| path.to_string_lossy().into_owned();
@@ -118,7 +154,7 @@ pub fn texts(paths: &[PathBuf]) -> Vec<String> {
 /// It is not there, is no plugin, cannot be read, or the probe died on it.
 pub async fn probe(daemon: &Daemon, name: &str) -> Result<Vec<PluginDescription>, Error> {
     let target = target::resolve(daemon, name).await?;
-    let mut prober = Prober::new(daemon, target.read_only(), name.to_owned());
+    let mut prober = Prober::new(daemon, target.readable.clone(), name.to_owned());
     let request = Probe {
         paths: texts(std::slice::from_ref(&target.bundle)),
         search: false,
@@ -127,7 +163,8 @@ pub async fn probe(daemon: &Daemon, name: &str) -> Result<Vec<PluginDescription>
     };
     let probed = prober.probe(request).await;
     prober.end().await;
-    let probed = probed?;
+    let mut probed = probed?;
+    vouch(&mut probed, &target.bundle, target.format);
     match (
         probed.plugins.is_empty(),
         probed.failures.into_iter().next(),
@@ -155,8 +192,7 @@ fn refusal(failure: &ScanFailure) -> Error {
 /// # Errors
 /// No bundle has it.
 pub async fn find_uri(daemon: &Daemon, uri: &str) -> Result<PathBuf, Error> {
-    let folders =
-        candidates::standard_folders(PluginFormat::Lv2, daemon.config.lv2_path.as_deref());
+    let folders = daemon.config.search_paths.standard(PluginFormat::Lv2);
     let searched = texts(&folders);
     let not_found = || {
         Error::new(

@@ -117,7 +117,7 @@ impl Plugin {
         let me = Arc::downgrade(self);
         let errand = Errand {
             role: Role::Plugin,
-            read_only: self.target.read_only(),
+            read_only: self.target.readable.clone(),
             name: display_name(&options.path),
             generation,
         };

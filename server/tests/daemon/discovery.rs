@@ -1,6 +1,7 @@
 //! Probing and scanning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use plugpen_proto::v1::scan_plugins_response::Result as Found;
 use plugpen_proto::v1::*;
@@ -9,6 +10,7 @@ use crate::support::{Client, Daemon, fails};
 
 #[derive(Debug, Default, PartialEq)]
 struct Scanned {
+    found: Vec<PluginDescription>,
     plugins: Vec<String>,
     failures: BTreeMap<String, ErrorReason>,
     done: u32,
@@ -29,7 +31,10 @@ async fn scan(client: &Client, directories: &[&str], refresh: bool) -> Scanned {
     let mut scanned = Scanned::default();
     while let Some(message) = stream.message().await.unwrap() {
         match message.result.unwrap() {
-            Found::Plugin(plugin) => scanned.plugins.push(plugin.path),
+            Found::Plugin(plugin) => {
+                scanned.plugins.push(plugin.path.clone());
+                scanned.found.push(plugin);
+            }
             Found::Failure(failure) => {
                 let name = failure.path.rsplit('/').next().unwrap_or_default();
                 scanned.failures.insert(name.to_owned(), failure.reason());
@@ -41,7 +46,108 @@ async fn scan(client: &Client, directories: &[&str], refresh: bool) -> Scanned {
         }
     }
     scanned.plugins.sort();
+    scanned.found.sort_by(|a, b| a.path.cmp(&b.path));
     scanned
+}
+
+/// Makes files that look like plugins below the daemon's folder.
+fn files(daemon: &Daemon, names: &[&str]) -> PathBuf {
+    let folder = daemon.dir.path().canonicalize().unwrap().join("plugins");
+    for name in names {
+        let path = folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    folder
+}
+
+#[tokio::test]
+async fn files_that_run_when_they_are_read_have_a_worker_each() {
+    let daemon = Daemon::with_villain("[deadlines]\nprobe_seconds = 0.3\n");
+    let client = daemon.client().await;
+    let folder = files(
+        &daemon,
+        &[
+            "vst/a.so",
+            "vst/b.so",
+            "vst/C.vst/C.so",
+            "vst/crash.so",
+            "vst/hang.so",
+            "vst3/d.vst3",
+            "vst3/e.vst3/Contents/x86_64-linux/e.so",
+            "vst3/exit.vst3",
+            "vst3/refuse.vst3",
+        ],
+    );
+    let scanned = scan(&client, &[folder.to_str().unwrap()], false).await;
+    let found: Vec<_> = scanned
+        .found
+        .iter()
+        .map(|plugin| {
+            let path = Path::new(&plugin.path).strip_prefix(&folder).unwrap();
+            (path.to_str().unwrap(), plugin.format())
+        })
+        .collect();
+    // The villain says LV2 of all of them; it is believed what it can know.
+    assert_eq!(
+        found,
+        [
+            ("vst/C.vst/C.so", PluginFormat::Vst2),
+            ("vst/a.so", PluginFormat::Vst2),
+            ("vst/b.so", PluginFormat::Vst2),
+            ("vst3/d.vst3", PluginFormat::Vst3),
+            ("vst3/e.vst3", PluginFormat::Vst3),
+        ]
+    );
+    let workers: BTreeSet<_> = scanned.found.iter().map(|plugin| &plugin.vendor).collect();
+    assert_eq!(workers.len(), 5, "{workers:?}");
+    let expected = [
+        ("crash.so", ErrorReason::PluginCrashed),
+        ("exit.vst3", ErrorReason::PluginCrashed),
+        ("hang.so", ErrorReason::PluginHung),
+        ("refuse.vst3", ErrorReason::PluginRefused),
+    ];
+    let expected = expected.map(|(name, reason)| (name.to_owned(), reason));
+    assert_eq!(scanned.failures, BTreeMap::from(expected));
+    assert_eq!((scanned.done, scanned.total), (9, 9));
+}
+
+#[tokio::test]
+async fn what_went_wrong_is_remembered_until_the_file_changes() {
+    let daemon = Daemon::with_villain("[deadlines]\nprobe_seconds = 0.3\n");
+    let client = daemon.client().await;
+    let library = "vst3/e.vst3/Contents/x86_64-linux/e.so";
+    let folder = files(&daemon, &["vst/crash.so", "vst/hang.so", library]);
+    let path = folder.to_str().unwrap();
+    let first = scan(&client, &[path], false).await;
+    assert_eq!((first.found.len(), first.failures.len()), (1, 2));
+    // No worker is needed: none would live to be asked.
+    std::fs::write(daemon.villain_switch(), "stillborn").unwrap();
+    assert_eq!(scan(&client, &[path], false).await, first);
+    // The library within the bundle is not the same any more. That no worker lives says nothing
+    // of the file, and is not remembered.
+    std::fs::write(folder.join(library), "new").unwrap();
+    let changed = scan(&client, &[path], false).await;
+    assert_eq!((changed.found.len(), changed.failures.len()), (0, 3));
+    std::fs::remove_file(daemon.villain_switch()).unwrap();
+    let again = scan(&client, &[path], false).await;
+    assert_eq!((again.found.len(), again.failures.len()), (1, 2));
+    assert_ne!(again.found[0].vendor, first.found[0].vendor);
+}
+
+#[tokio::test]
+async fn a_spoiled_cache_costs_a_scan_and_nothing_else() {
+    let daemon = Daemon::with_villain("");
+    let client = daemon.client().await;
+    let folder = files(&daemon, &["vst/a.so"]);
+    let path = folder.to_str().unwrap();
+    let first = scan(&client, &[path], false).await;
+    let cache = daemon.dir.path().join("cache/plugpen/scan.json");
+    std::fs::write(&cache, "{\"worker\": \"").unwrap();
+    let second = scan(&client, &[path], false).await;
+    assert_eq!(second.plugins, first.plugins);
+    assert_ne!(second.found[0].vendor, first.found[0].vendor);
+    assert_eq!(scan(&client, &[path], false).await, second);
 }
 
 #[tokio::test]

@@ -37,11 +37,13 @@ pub fn villain() -> &'static Path {
     BUILT.get_or_init(|| build("plugpen-server", "--example", "villain_worker"))
 }
 
-/// Where a program is. Under `cargo test` it is built first: cargo does so itself only with what
-/// belongs to this very test.
+/// Where a program is: where `PLUGPEN_BIN_DIR` says, else beside this test. Then it is built
+/// first under `cargo test`: cargo does so itself only with what belongs to this very test.
 fn build(package: &str, kind: &str, name: &str) -> PathBuf {
+    let named = std::env::var_os("PLUGPEN_BIN_DIR").map(PathBuf::from);
     let profile = Path::new(env!("CARGO_BIN_EXE_plugpend")).parent().unwrap();
-    if let Some(cargo) = std::env::var_os("CARGO") {
+    let profile = named.as_deref().unwrap_or(profile);
+    if let (None, Some(cargo)) = (&named, std::env::var_os("CARGO")) {
         let mut build = Command::new(cargo);
         build.args(["build", "--quiet", "--package", package, kind, name]);
         build.arg("--target-dir").arg(profile.parent().unwrap());

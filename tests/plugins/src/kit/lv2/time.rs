@@ -53,9 +53,12 @@ impl Urids {
                 .and_then(|(_, value)| self.number(value))
         };
         let in_bars = || Some(find(self.bar)? * find(self.beats_per_bar)? + find(self.bar_beat)?);
+        // Beats are those of the time signature here, quarter notes elsewhere.
+        let beats = find(self.beat).or_else(in_bars);
+        let quarters = beats.map(|beats| beats * 4.0 / find(self.beat_unit).unwrap_or(4.0));
         let said = [
             (&mut into.tempo, find(self.bpm)),
-            (&mut into.beats, find(self.beat).or_else(in_bars)),
+            (&mut into.beats, quarters),
             (&mut into.frame, find(self.frame)),
             (&mut into.speed, find(self.speed)),
         ];

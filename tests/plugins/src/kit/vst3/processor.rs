@@ -39,11 +39,13 @@ impl<P: Plugin, const ROLE: u8> IAudioProcessorTrait for Object<P, ROLE> {
         outputs: *mut SpeakerArrangement,
         output_count: i32,
     ) -> tresult {
-        // SAFETY: VST3 has hosts pass as many arrangements as they say.
         let wished = [(inputs, input_count), (outputs, output_count)].map(|(array, count)| {
-            (0..usize::try_from(count).unwrap_or(0))
-                .map(|at| channels(unsafe { *array.add(at) }))
-                .collect::<Vec<_>>()
+            let count = usize::try_from(count).unwrap_or(0);
+            let each = (0..count).map(|at| {
+                // SAFETY: VST3 has hosts pass as many arrangements as they say.
+                channels(unsafe { *array.add(at) })
+            });
+            each.collect::<Vec<_>>()
         });
         let mut sound = self.sound();
         demand(

@@ -12,7 +12,7 @@ pub fn a_plugin_of_single_precision_plays_double_blocks(format: &Format) {
     assert_eq!(plugin.precision(), Precision::Single);
     plugin.set_param(0, 0.5).unwrap();
     let third = 1.0 / 3.0;
-    let expected = f64::from((third * format.most_gain * 0.5) as f32);
+    let expected = third * format.most_gain * 0.5;
     for channel in play_double(&plugin, &[third; 64]) {
         for sample in channel {
             assert!((sample - expected).abs() < 1e-6, "{sample}, not {expected}");
@@ -41,10 +41,16 @@ pub fn no_bit_of_a_double_is_lost(format: &Format) {
         }
     }
     // Single blocks are played meanwhile, and again after the way back.
-    assert_eq!(play(&plugin, &[0.25])[0], 0.25 * format.most_gain as f32);
+    assert_eq!(
+        f64::from(play(&plugin, &[0.25])[0]),
+        0.25 * format.most_gain
+    );
     plugin.reset().unwrap();
     assert_eq!(play_double(&plugin, &[0.1])[0][0], 0.1 * format.most_gain);
     plugin.set_precision(Precision::Single).unwrap();
-    assert_eq!(play(&plugin, &[0.25])[0], 0.25 * format.most_gain as f32);
+    assert_eq!(
+        f64::from(play(&plugin, &[0.25])[0]),
+        0.25 * format.most_gain
+    );
     assert_ne!(play_double(&plugin, &[0.1])[0][0], 0.1 * format.most_gain);
 }

@@ -45,7 +45,9 @@ pub fn a_message_keeps_its_frame_both_ways(format: &Format) {
 
 pub fn sysex_of_any_length_comes_back(format: &Format) {
     let sysex = |length: usize| {
-        let mut bytes: Vec<u8> = (0..length).map(|at| (at % 128) as u8).collect();
+        let mut bytes: Vec<u8> = (0..length)
+            .map(|at| u8::try_from(at % 128).unwrap())
+            .collect();
         bytes[0] = 0xF0;
         bytes[length - 1] = 0xF7;
         bytes

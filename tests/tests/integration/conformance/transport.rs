@@ -54,21 +54,20 @@ pub fn the_plugin_hears_every_value(format: &Format) {
 pub fn a_transport_moves_from_block_to_block(format: &Format) {
     let server = server();
     let plugin = format.open(&server, "transport");
-    for block in 0..20 {
-        let beats = f64::from(block) * 0.25 - 1.0;
+    for block in 0..20_i16 {
+        let beats = f32::from(block) * 0.25 - 1.0;
         let transport = Transport {
             bpm: 60.0 + f64::from(block),
             time_sig_num: 3,
             time_sig_denom: 4,
             position_samples: i64::from(block) * 6000 - 24_000,
-            position_beats: beats,
+            position_beats: beats.into(),
             is_playing: true,
             ..Transport::default()
         };
         plugin.set_transport(transport).unwrap();
-        let values = heard(&plugin);
-        let [block, beats] = [f64::from(block), beats].map(|number| number as f32);
+        let block = f32::from(block);
         let expected = [60.0 + block, beats, block * 6000.0 - 24_000.0, 1.0];
-        assert_eq!(values[..4], expected, "{}", format.name);
+        assert_eq!(heard(&plugin)[..4], expected, "{}", format.name);
     }
 }

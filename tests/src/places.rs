@@ -21,8 +21,25 @@ pub fn repository() -> &'static Path {
 pub struct Built {
     /// Holds `plugpend` and `plugpen-worker`.
     pub programs: PathBuf,
-    /// The bundle of the test plugins.
-    pub bundle: PathBuf,
+    /// The folder of the test plugins.
+    pub plugins: PathBuf,
+}
+
+impl Built {
+    /// The LV2 bundle of the test plugins.
+    pub fn lv2(&self) -> PathBuf {
+        self.plugins.join("plugpen-test.lv2")
+    }
+
+    /// Their VST3 bundle.
+    pub fn vst3(&self) -> PathBuf {
+        self.plugins.join("plugpen-test.vst3")
+    }
+
+    /// The VST2 library of one of them, or of the shell.
+    pub fn vst2(&self, name: &str) -> PathBuf {
+        self.plugins.join(format!("vst2/plugpen-test-{name}.so"))
+    }
 }
 
 /// The built programs; builds them if the environment doesn't name any.
@@ -39,14 +56,16 @@ pub fn built() -> Result<&'static Built> {
 
 fn find() -> Result<Built> {
     let named = |name| std::env::var_os(name).map(PathBuf::from);
-    let built = match (named("PLUGPEN_BIN_DIR"), named("PLUGPEN_TEST_BUNDLE")) {
-        (Some(programs), Some(bundle)) => Built { programs, bundle },
+    let built = match (named("PLUGPEN_BIN_DIR"), named("PLUGPEN_TEST_PLUGINS")) {
+        (Some(programs), Some(plugins)) => Built { programs, plugins },
         _ => build()?,
     };
     for file in [
         built.programs.join("plugpend"),
         built.programs.join("plugpen-worker"),
-        built.bundle.join("libplugpen_test_plugins.so"),
+        built.lv2().join("libplugpen_test_plugins.so"),
+        built.vst3().join("Contents/x86_64-linux/plugpen-test.so"),
+        built.vst2("gain"),
     ] {
         ensure!(
             file.is_file(),
@@ -69,7 +88,7 @@ fn build() -> Result<Built> {
     ensure!(status.success(), "./dev build failed");
     Ok(Built {
         programs: target.join("release"),
-        bundle: target.join("test-plugins/plugpen-test.lv2"),
+        plugins: target.join("test-plugins"),
     })
 }
 

@@ -75,6 +75,7 @@ impl AudioThread {
     /// # Errors
     /// The system has no thread to give.
     pub fn start(seat: Seat, notices: Arc<Notices>) -> Result<Self, Error> {
+        let latency = seat.processor.latency_samples();
         let desk = Arc::new(Desk {
             place: Mutex::new(Place::Returned(Box::new(seat))),
             moved: Condvar::new(),
@@ -87,7 +88,7 @@ impl AudioThread {
             transport: Arc::clone(&transport),
             reader: TransportReader::default(),
             notices,
-            latency: None,
+            latency,
         };
         std::thread::Builder::new()
             .name("audio".into())
@@ -173,7 +174,8 @@ struct Player {
     transport: Arc<SharedTransport>,
     reader: TransportReader,
     notices: Arc<Notices>,
-    latency: Option<u32>,
+    /// As the client knows it: from opening at first.
+    latency: u32,
 }
 
 impl Player {
@@ -263,11 +265,7 @@ impl Player {
         if ran.events_lost > 0 {
             self.notices.lost(ran.events_lost);
         }
-        if self
-            .latency
-            .replace(latency)
-            .is_some_and(|was| was != latency)
-        {
+        if std::mem::replace(&mut self.latency, latency) != latency {
             self.notices.latency();
         }
         Ok(true)

@@ -2,12 +2,10 @@
 
 use std::ffi::CStr;
 
-use crate::kit::{Host, Plugin, Ports};
+use crate::kit::{About, Block, Bus, Parameter, Plugin, Sample};
 
-const MIDI_IN: usize = 0;
-const OUTPUTS: [usize; 2] = [1, 2];
-const LEVEL: usize = 3;
-const DECAY: usize = 4;
+const LEVEL: usize = 0;
+const DECAY: usize = 1;
 const VOICES: usize = 16;
 
 #[derive(Clone, Copy, Default)]
@@ -21,7 +19,6 @@ struct Voice {
 
 pub struct Beep {
     rate: f32,
-    midi: u32,
     voices: [Voice; VOICES],
     next: usize,
 }
@@ -54,32 +51,42 @@ impl Beep {
 
 impl Plugin for Beep {
     const URI: &'static CStr = c"urn:plugpen:test:beep";
+    const ABOUT: About = About {
+        title: "Test Beep",
+        outputs: &[Bus::main(2)],
+        parameters: &[
+            Parameter::new("Level", 0.0, 1.0, 0.8),
+            Parameter::new("Decay", 0.01, 4.0, 0.6).unit("s"),
+        ],
+        midi_in: true,
+        synth: true,
+        double: false,
+        separate: true,
+        ..About::NOTHING
+    };
 
-    fn instantiate(host: &Host) -> Option<Self> {
-        #[allow(clippy::cast_possible_truncation, reason = "a sample rate")]
-        let rate = host.rate as f32;
+    fn new() -> Option<Self> {
         Some(Self {
-            rate,
-            midi: host.urid(c"http://lv2plug.in/ns/ext/midi#MidiEvent"),
+            rate: 0.0,
             voices: [Voice::default(); VOICES],
             next: 0,
         })
     }
 
-    fn activate(&mut self) {
+    fn activate(&mut self, rate: f64) {
+        self.rate = f32::of(rate);
         self.voices = [Voice::default(); VOICES];
     }
 
-    fn run(&mut self, ports: &Ports, frames: usize) {
-        let mut incoming = ports.atoms(MIDI_IN).peekable();
-        let level = ports.control(LEVEL) * 0.25;
-        let held = (-1.0 / (self.rate * ports.control(DECAY).max(0.01))).exp();
+    fn run<S: Sample>(&mut self, block: &mut Block<'_, S>) {
+        let mut incoming = block.midi().peekable();
+        let level = f32::of(block.values.get(LEVEL)) * 0.25;
+        let decay = f32::of(block.values.get(DECAY)).max(0.01);
+        let held = (-1.0 / (self.rate * decay)).exp();
         let released = (-1.0 / (self.rate * 0.05)).exp();
-        for frame in 0..frames {
-            while let Some((_, body)) = incoming.next_if(|(at, _)| *at <= frame) {
-                if body.kind == self.midi {
-                    self.hear(body.bytes);
-                }
+        for frame in 0..block.frames() {
+            while let Some((_, message)) = incoming.next_if(|(at, _)| *at <= frame) {
+                self.hear(message);
             }
             let mut sum = 0.0;
             for voice in self.voices.iter_mut().filter(|voice| voice.height > 1e-4) {
@@ -87,8 +94,8 @@ impl Plugin for Beep {
                 voice.phase = (voice.phase + voice.step).fract();
                 voice.height *= if voice.held { held } else { released };
             }
-            for output in OUTPUTS {
-                ports.put(output, frame, sum * level);
+            for output in 0..2 {
+                block.put(output, frame, S::of(f64::from(sum * level)));
             }
         }
     }

@@ -4,43 +4,40 @@
 
 use std::ffi::CStr;
 
-use crate::kit::{Host, Plugin, Ports, Retrieve, Store};
-
-const OUTPUT: usize = 0;
+use crate::kit::{About, Block, Bus, Plugin, Sample, Values};
 
 pub struct Counter {
     frames: u32,
-    key: u32,
-    int: u32,
 }
 
 impl Plugin for Counter {
     const URI: &'static CStr = c"urn:plugpen:test:counter";
-    const HAS_STATE: bool = true;
+    const ABOUT: About = About {
+        title: "Test Counter",
+        outputs: &[Bus::main(1)],
+        state: true,
+        double: false,
+        ..About::NOTHING
+    };
 
-    fn instantiate(host: &Host) -> Option<Self> {
-        Some(Self {
-            frames: 0,
-            key: host.urid(c"urn:plugpen:test:counter#frames"),
-            int: host.urid(c"http://lv2plug.in/ns/ext/atom#Int"),
-        })
+    fn new() -> Option<Self> {
+        Some(Self { frames: 0 })
     }
 
-    fn run(&mut self, ports: &Ports, frames: usize) {
-        for frame in 0..frames {
-            #[allow(clippy::cast_precision_loss, reason = "below 2^24")]
-            ports.put(OUTPUT, frame, self.frames as f32);
+    fn run<S: Sample>(&mut self, block: &mut Block<'_, S>) {
+        for frame in 0..block.frames() {
+            block.put(0, frame, S::of(f64::from(self.frames)));
             self.frames = (self.frames + 1) % (1 << 24);
         }
     }
 
-    fn save(&self, _ports: &Ports, store: &mut Store) {
-        store.put(self.key, self.int, &self.frames.to_ne_bytes());
+    fn save(&self, _values: &Values) -> Vec<u8> {
+        self.frames.to_le_bytes().into()
     }
 
-    fn restore(&mut self, _ports: &Ports, retrieve: &Retrieve) {
-        if let Some(Ok(bytes)) = retrieve.get(self.key).map(<[u8; 4]>::try_from) {
-            self.frames = u32::from_ne_bytes(bytes) % (1 << 24);
+    fn restore(&mut self, _values: &Values, bytes: &[u8]) {
+        if let Ok(bytes) = bytes.try_into() {
+            self.frames = u32::from_le_bytes(bytes) % (1 << 24);
         }
     }
 }

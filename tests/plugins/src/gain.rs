@@ -1,32 +1,42 @@
-//! Stereo gain; a port designated `lv2:enabled` makes it pass its input through.
+//! Gain with a bypass of its own; stereo, or of as many channels as its host likes.
 
 use std::ffi::CStr;
 
-use crate::kit::{Host, Plugin, Ports};
+use crate::kit::{About, Block, Bus, Kind, Parameter, Plugin, Sample};
 
-const INPUTS: [usize; 2] = [0, 1];
-const OUTPUTS: [usize; 2] = [2, 3];
-const GAIN: usize = 4;
-const ENABLED: usize = 5;
+const GAIN: usize = 0;
+const BYPASS: usize = 1;
 
 pub struct Gain;
 
 impl Plugin for Gain {
     const URI: &'static CStr = c"urn:plugpen:test:gain";
+    const ABOUT: About = About {
+        title: "Test Gain",
+        inputs: &[Bus::main(2)],
+        outputs: &[Bus::main(2)],
+        parameters: &[
+            Parameter::new("Gain", 0.0, 4.0, 1.0),
+            Parameter::whole("Bypass", 1.0, 0.0).kind(Kind::Bypass),
+        ],
+        flexible: true,
+        ..About::NOTHING
+    };
 
-    fn instantiate(_host: &Host) -> Option<Self> {
+    fn new() -> Option<Self> {
         Some(Self)
     }
 
-    fn run(&mut self, ports: &Ports, frames: usize) {
-        let gain = if ports.control(ENABLED) > 0.5 {
-            ports.control(GAIN)
-        } else {
+    fn run<S: Sample>(&mut self, block: &mut Block<'_, S>) {
+        let gain = if block.values.get(BYPASS) > 0.5 {
             1.0
+        } else {
+            block.values.get(GAIN)
         };
-        for (input, output) in INPUTS.into_iter().zip(OUTPUTS) {
-            for frame in 0..frames {
-                ports.put(output, frame, ports.sample(input, frame) * gain);
+        for channel in 0..block.outputs() {
+            for frame in 0..block.frames() {
+                let sample = block.input(channel, frame).wide() * gain;
+                block.put(channel, frame, S::of(sample));
             }
         }
     }

@@ -2,47 +2,53 @@
 
 use std::ffi::CStr;
 
-use crate::kit::{Host, Plugin, Ports};
+use crate::kit::{About, Block, Bus, Parameter, Plugin, Sample, Values};
 
-const INPUTS: [usize; 2] = [0, 1];
-const OUTPUTS: [usize; 2] = [2, 3];
-const DELAY: usize = 4;
-const LATENCY: usize = 5;
+const DELAY: usize = 0;
 const MAX_DELAY: usize = 10_000;
+const SIZE: usize = MAX_DELAY + 1;
 
 pub struct Latency {
-    lines: [Vec<f32>; 2],
+    lines: [Vec<f64>; 2],
     at: usize,
 }
 
 impl Plugin for Latency {
     const URI: &'static CStr = c"urn:plugpen:test:latency";
+    const ABOUT: About = About {
+        title: "Test Latency",
+        inputs: &[Bus::main(2)],
+        outputs: &[Bus::main(2)],
+        parameters: &[Parameter::whole("Delay", 10_000.0, 480.0)],
+        latency: true,
+        ..About::NOTHING
+    };
 
-    fn instantiate(_host: &Host) -> Option<Self> {
+    fn new() -> Option<Self> {
         Some(Self {
-            lines: [vec![0.0; MAX_DELAY + 1], vec![0.0; MAX_DELAY + 1]],
+            lines: [vec![0.0; SIZE], vec![0.0; SIZE]],
             at: 0,
         })
     }
 
-    fn activate(&mut self) {
+    fn activate(&mut self, _rate: f64) {
         self.lines.iter_mut().for_each(|line| line.fill(0.0));
         self.at = 0;
     }
 
-    fn run(&mut self, ports: &Ports, frames: usize) {
-        let delay = ports.count(DELAY).min(MAX_DELAY);
-        let size = MAX_DELAY + 1;
-        for frame in 0..frames {
-            for (line, (input, output)) in
-                self.lines.iter_mut().zip(INPUTS.into_iter().zip(OUTPUTS))
-            {
-                line[self.at] = ports.sample(input, frame);
-                ports.put(output, frame, line[(self.at + size - delay) % size]);
+    fn run<S: Sample>(&mut self, block: &mut Block<'_, S>) {
+        let delay = Self::latency(block.values);
+        for frame in 0..block.frames() {
+            for (channel, line) in self.lines.iter_mut().enumerate() {
+                line[self.at] = block.input(channel, frame).wide();
+                let late = line[(self.at + SIZE - delay) % SIZE];
+                block.put(channel, frame, S::of(late));
             }
-            self.at = (self.at + 1) % size;
+            self.at = (self.at + 1) % SIZE;
         }
-        #[allow(clippy::cast_precision_loss, reason = "at most 10,000")]
-        ports.set_control(LATENCY, delay as f32);
+    }
+
+    fn latency(values: &Values) -> usize {
+        values.count(DELAY).min(MAX_DELAY)
     }
 }

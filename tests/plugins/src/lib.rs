@@ -1,22 +1,31 @@
-//! LV2 plugins for plugpen's own tests: good ones whose output can be computed by hand, and
-//! villains that die, hang or misbehave on demand. One library, one bundle (`plugpen-test.lv2`
-//! beside this crate's sources holds its Turtle), a URI `urn:plugpen:test:NAME` for each.
+//! Plugins for plugpen's own tests, in every format: good ones whose output can be computed by
+//! hand, and villains that die, hang or misbehave on demand. One library is all of them:
+//!
+//! - LV2: the bundle `plugpen-test.lv2` (this crate's sources hold its Turtle), a URI
+//!   `urn:plugpen:test:NAME` for each;
+//! - VST3: the bundle `plugpen-test.vst3`, a class for each, named by its title;
+//! - VST2: the library under the name `plugpen-test-NAME.so` is that plugin; under
+//!   `plugpen-test-shell.so` it is a shell of them all.
 //!
 //! | name | does |
 //! |---|---|
 //! | `parameter` | its output is its parameter; ranges, steps, a switch and two presets |
-//! | `gain` | stereo gain with a bypass of its own |
+//! | `gain` | gain with a bypass of its own |
 //! | `midi` | echoes MIDI, makes some itself, and clicks where events arrive |
 //! | `latency` | a delay that reports itself as latency |
+//! | `echo` | has a tail |
 //! | `beep` | a sine for each note |
 //! | `transport` | its output is the transport it was told |
 //! | `sidechain` | multiplies its input with its sidechain |
 //! | `counter` | counts frames, and keeps the count in its state |
-//! | `villain` | does a deed in `run`, `save`, `restore` or `cleanup` ([`villain::Deed`]) |
-//! | `born-*` | does a deed while it is instantiated |
+//! | `edits` | makes gestures and sets parameters by itself (not in LV2, which has no such thing) |
+//! | `villain` | does a deed in `run`, `save`, `restore` or `close` ([`villain::Deed`]) |
+//! | `born-*` | does a deed while it is made |
 
 mod beep;
 mod counter;
+mod echo;
+mod edits;
 mod gain;
 mod kit;
 mod latency;
@@ -26,26 +35,41 @@ mod sidechain;
 mod transport;
 pub mod villain;
 
-use kit::{Table, descriptor};
+use std::ffi::c_void;
+
+use kit::{lv2, vst2, vst3};
 use lv2_sys::LV2_Descriptor;
 
-static DESCRIPTORS: Table<15> = Table([
-    descriptor::<parameter::Parameter>(),
-    descriptor::<gain::Gain>(),
-    descriptor::<midi::Midi>(),
-    descriptor::<latency::Latency>(),
-    descriptor::<beep::Beep>(),
-    descriptor::<transport::Transport>(),
-    descriptor::<sidechain::Sidechain>(),
-    descriptor::<counter::Counter>(),
-    descriptor::<villain::Villain>(),
-    descriptor::<villain::BornCrashing>(),
-    descriptor::<villain::BornExiting>(),
-    descriptor::<villain::BornHanging>(),
-    descriptor::<villain::BornRefusing>(),
-    descriptor::<villain::BornSlow>(),
-    descriptor::<villain::BornPrinting>(),
-]);
+/// Applies a function of each plugin's type.
+macro_rules! each {
+    ($($function:ident)::+) => {
+        [
+            $($function)::+::<parameter::Parameter>(),
+            $($function)::+::<gain::Gain>(),
+            $($function)::+::<midi::Midi>(),
+            $($function)::+::<latency::Latency>(),
+            $($function)::+::<echo::Echo>(),
+            $($function)::+::<beep::Beep>(),
+            $($function)::+::<transport::Transport>(),
+            $($function)::+::<sidechain::Sidechain>(),
+            $($function)::+::<counter::Counter>(),
+            $($function)::+::<edits::Edits>(),
+            $($function)::+::<villain::Villain>(),
+            $($function)::+::<villain::BornCrashing>(),
+            $($function)::+::<villain::BornExiting>(),
+            $($function)::+::<villain::BornHanging>(),
+            $($function)::+::<villain::BornRefusing>(),
+            $($function)::+::<villain::BornSlow>(),
+            $($function)::+::<villain::BornPrinting>(),
+        ]
+    };
+}
+
+const COUNT: usize = 17;
+
+static LV2: lv2::Table<COUNT> = lv2::Table(each!(lv2::descriptor));
+static VST2: [vst2::Entry; COUNT] = each!(vst2::entry);
+static VST3: [vst3::Entry; COUNT] = each!(vst3::entry);
 
 /// The entry point that LV2 hosts look for: the plugin at `index`, or null past the last.
 ///
@@ -56,6 +80,41 @@ static DESCRIPTORS: Table<15> = Table([
 pub extern "C" fn lv2_descriptor(index: u32) -> *const LV2_Descriptor {
     usize::try_from(index)
         .ok()
-        .and_then(|index| DESCRIPTORS.0.get(index))
+        .and_then(|index| LV2.0.get(index))
         .map_or(std::ptr::null(), std::ptr::from_ref)
+}
+
+/// The entry point that VST2 hosts look for: the plugin that this file's name says, or null where
+/// it refuses to be made.
+///
+/// # Safety
+/// `host` is null or a host's callback, valid as long as the plugin.
+// SAFETY: no other code defines a symbol of this name in this library.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn VSTPluginMain(host: Option<vst2::HostCallback>) -> *mut vst2::AEffect {
+    // SAFETY: the caller's promise.
+    host.map_or(std::ptr::null_mut(), |host| unsafe {
+        vst2::open(&VST2, host)
+    })
+}
+
+/// The entry point that VST3 hosts look for.
+// SAFETY: no other code defines a symbol of this name in this library.
+#[unsafe(no_mangle)]
+pub extern "system" fn GetPluginFactory() -> *mut c_void {
+    vst3::factory(&VST3)
+}
+
+/// Called once a VST3 host has loaded the library.
+// SAFETY: no other code defines a symbol of this name in this library.
+#[unsafe(no_mangle)]
+pub extern "system" fn ModuleEntry(handle: *mut c_void) -> bool {
+    vst3::enter(handle)
+}
+
+/// Called before a VST3 host unloads the library.
+// SAFETY: no other code defines a symbol of this name in this library.
+#[unsafe(no_mangle)]
+pub extern "system" fn ModuleExit() -> bool {
+    vst3::leave()
 }

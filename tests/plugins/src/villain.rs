@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::io::Write;
 use std::time::Duration;
 
-use crate::kit::{Host, Plugin, Ports, Retrieve, Store};
+use crate::kit::{About, Block, Bus, Parameter, Plugin, Sample, Values};
 
 /// What a villain does; the numbers are the values of its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,8 +55,8 @@ impl Deed {
         Self::Nan,
     ];
 
-    fn of(ports: &Ports, port: usize) -> Self {
-        let number = ports.count(port);
+    fn of(values: &Values, parameter: usize) -> Self {
+        let number = values.count(parameter);
         Self::ALL.get(number).copied().unwrap_or(Self::None)
     }
 
@@ -115,57 +115,60 @@ fn eat() {
     std::process::abort();
 }
 
-const OUTPUT: usize = 1;
-const IN_RUN: usize = 2;
-const IN_SAVE: usize = 3;
-const IN_RESTORE: usize = 4;
-const IN_CLEANUP: usize = 5;
-const STATE_KIB: usize = 6;
+const IN_RUN: usize = 0;
+const IN_SAVE: usize = 1;
+const IN_RESTORE: usize = 2;
+const IN_CLOSE: usize = 3;
+const STATE_KIB: usize = 4;
 
 /// Passes its input through until told to do a [`Deed`]; its state is as large as it is told.
-pub struct Villain {
-    key: u32,
-    chunk: u32,
-}
+pub struct Villain;
 
 impl Plugin for Villain {
     const URI: &'static CStr = c"urn:plugpen:test:villain";
-    const HAS_STATE: bool = true;
+    const ABOUT: About = About {
+        title: "Test Villain",
+        inputs: &[Bus::main(1)],
+        outputs: &[Bus::main(1)],
+        parameters: &[
+            Parameter::whole("In run", 12.0, 0.0),
+            Parameter::whole("In save", 12.0, 0.0),
+            Parameter::whole("In restore", 12.0, 0.0),
+            Parameter::whole("In cleanup", 12.0, 0.0),
+            Parameter::whole("State KiB", 131_072.0, 0.0),
+        ],
+        state: true,
+        ..About::NOTHING
+    };
 
-    fn instantiate(host: &Host) -> Option<Self> {
-        Some(Self {
-            key: host.urid(c"urn:plugpen:test:villain#ballast"),
-            chunk: host.urid(c"http://lv2plug.in/ns/ext/atom#Chunk"),
-        })
+    fn new() -> Option<Self> {
+        Some(Self)
     }
 
-    fn run(&mut self, ports: &Ports, frames: usize) {
-        let deed = Deed::of(ports, IN_RUN);
+    fn run<S: Sample>(&mut self, block: &mut Block<'_, S>) {
+        let deed = Deed::of(block.values, IN_RUN);
         deed.commit();
-        for frame in 0..frames {
+        for frame in 0..block.frames() {
             let sample = if deed == Deed::Nan {
-                f32::NAN
+                S::of(f64::NAN)
             } else {
-                ports.sample(0, frame)
+                block.input(0, frame)
             };
-            ports.put(OUTPUT, frame, sample);
+            block.put(0, frame, sample);
         }
     }
 
-    fn save(&self, ports: &Ports, store: &mut Store) {
-        Deed::of(ports, IN_SAVE).commit();
-        let size = ports.count(STATE_KIB) << 10;
-        if size > 0 {
-            store.put(self.key, self.chunk, &vec![0x5A; size]);
-        }
+    fn save(&self, values: &Values) -> Vec<u8> {
+        Deed::of(values, IN_SAVE).commit();
+        vec![0x5A; values.count(STATE_KIB) << 10]
     }
 
-    fn restore(&mut self, ports: &Ports, _retrieve: &Retrieve) {
-        Deed::of(ports, IN_RESTORE).commit();
+    fn restore(&mut self, values: &Values, _bytes: &[u8]) {
+        Deed::of(values, IN_RESTORE).commit();
     }
 
-    fn cleanup(&mut self, ports: &Ports) {
-        Deed::of(ports, IN_CLEANUP).commit();
+    fn close(&mut self, values: &Values) {
+        Deed::of(values, IN_CLOSE).commit();
     }
 }
 
@@ -195,15 +198,30 @@ impl<const DEED: usize> Plugin for Born<DEED> {
         _ => c"urn:plugpen:test:born-refusing",
     };
 
-    fn instantiate(_host: &Host) -> Option<Self> {
+    const ABOUT: About = About {
+        title: match Deed::ALL[DEED] {
+            Deed::Segv => "Test Born Crashing",
+            Deed::Exit => "Test Born Exiting",
+            Deed::Hang => "Test Born Hanging",
+            Deed::Slow => "Test Born Slow",
+            Deed::Print => "Test Born Printing",
+            _ => "Test Born Refusing",
+        },
+        inputs: &[Bus::main(1)],
+        outputs: &[Bus::main(1)],
+        ..About::NOTHING
+    };
+
+    fn new() -> Option<Self> {
         let deed = Deed::ALL[DEED];
         deed.commit();
         (deed != Deed::None).then_some(Self)
     }
 
-    fn run(&mut self, ports: &Ports, frames: usize) {
-        for frame in 0..frames {
-            ports.put(OUTPUT, frame, ports.sample(0, frame));
+    fn run<S: Sample>(&mut self, block: &mut Block<'_, S>) {
+        for frame in 0..block.frames() {
+            let sample = block.input(0, frame);
+            block.put(0, frame, sample);
         }
     }
 }

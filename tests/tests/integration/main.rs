@@ -1,5 +1,6 @@
 //! Everything that is tested across crates and processes.
 #![forbid(unsafe_code)]
 
+mod conformance;
 mod policy;
 mod system;

@@ -1,109 +1,33 @@
-//! LV2's state interface.
+//! State as bytes, for formats that leave it to the plugin: a mark, the plain values, the rest.
 
-use std::ffi::c_void;
+use super::{Plugin, Values};
 
-use lv2_sys::{
-    LV2_Feature, LV2_Handle, LV2_State_Flags, LV2_State_Handle, LV2_State_Interface,
-    LV2_State_Retrieve_Function, LV2_State_Status, LV2_State_Status_LV2_STATE_SUCCESS,
-    LV2_State_Store_Function,
-};
+const MARK: &[u8; 4] = b"PPT1";
 
-use super::{Plugin, instance};
-
-/// Takes properties from `save`.
-pub struct Store {
-    function: LV2_State_Store_Function,
-    handle: LV2_State_Handle,
-}
-
-impl Store {
-    /// Stores plain bytes under a key.
-    pub fn put(&mut self, key: u32, kind: u32, bytes: &[u8]) {
-        let flags = LV2_State_Flags::from(1 | 2); // plain old data, portable
-        if let Some(store) = self.function {
-            // SAFETY: the host's function, called within `save`, copies the bytes.
-            unsafe {
-                store(
-                    self.handle,
-                    key,
-                    bytes.as_ptr().cast::<c_void>(),
-                    bytes.len(),
-                    kind,
-                    flags.into(),
-                )
-            };
-        }
+/// Everything of an instance.
+pub fn save<P: Plugin>(plugin: &P, values: &Values) -> Vec<u8> {
+    let mut bytes = MARK.to_vec();
+    for value in values.iter() {
+        bytes.extend(value.to_le_bytes());
     }
+    bytes.extend(plugin.save(values));
+    bytes
 }
 
-/// Gives properties to `restore`.
-pub struct Retrieve {
-    function: LV2_State_Retrieve_Function,
-    handle: LV2_State_Handle,
-}
-
-impl Retrieve {
-    /// The bytes stored under a key.
-    pub fn get(&self, key: u32) -> Option<&[u8]> {
-        let (mut size, mut kind, mut flags) = (0, 0, 0);
-        // SAFETY: the host's function, called within `restore`; the result lives until its end.
-        unsafe {
-            let data = self.function?(
-                self.handle,
-                key,
-                &raw mut size,
-                &raw mut kind,
-                &raw mut flags,
-            );
-            (!data.is_null()).then(|| std::slice::from_raw_parts(data.cast::<u8>(), size))
-        }
+/// Takes the values from what [`save`] gave, and returns the rest; `None`, and nothing taken, for
+/// anything else.
+pub fn restore_values<'a>(values: &Values, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let rest = bytes.strip_prefix(MARK)?;
+    let (plain, rest) = rest.split_at_checked(values.iter().count() * 8)?;
+    let plain = plain.chunks_exact(8).map(|eight| {
+        let eight = eight.try_into().unwrap_or_default();
+        f64::from_le_bytes(eight)
+    });
+    if !plain.clone().all(f64::is_finite) {
+        return None;
     }
-}
-
-struct Interface<P>(std::marker::PhantomData<P>);
-
-impl<P: Plugin> Interface<P> {
-    const VALUE: LV2_State_Interface = LV2_State_Interface {
-        save: Some(save::<P>),
-        restore: Some(restore::<P>),
-    };
-}
-
-/// The state interface of a plugin.
-pub(super) fn interface<P: Plugin>() -> &'static LV2_State_Interface {
-    &Interface::<P>::VALUE
-}
-
-unsafe extern "C" fn save<P: Plugin>(
-    handle: LV2_Handle,
-    function: LV2_State_Store_Function,
-    store: LV2_State_Handle,
-    _flags: u32,
-    _features: *const *const LV2_Feature,
-) -> LV2_State_Status {
-    // SAFETY: LV2's contract for handles.
-    let instance = unsafe { instance::<P>(handle) };
-    let mut store = Store {
-        function,
-        handle: store,
-    };
-    instance.plugin.save(&instance.ports, &mut store);
-    LV2_State_Status_LV2_STATE_SUCCESS
-}
-
-unsafe extern "C" fn restore<P: Plugin>(
-    handle: LV2_Handle,
-    function: LV2_State_Retrieve_Function,
-    retrieve: LV2_State_Handle,
-    _flags: u32,
-    _features: *const *const LV2_Feature,
-) -> LV2_State_Status {
-    // SAFETY: LV2's contract for handles.
-    let instance = unsafe { instance::<P>(handle) };
-    let retrieve = Retrieve {
-        function,
-        handle: retrieve,
-    };
-    instance.plugin.restore(&instance.ports, &retrieve);
-    LV2_State_Status_LV2_STATE_SUCCESS
+    for (index, value) in plain.enumerate() {
+        values.set(index, value);
+    }
+    Some(rest)
 }

@@ -1,7 +1,7 @@
 //! A real daemon and real workers, used through the client.
 
 mod daemon;
-mod deaths;
+pub(crate) mod deaths;
 mod kill_storm;
 mod leaks;
 mod open;
@@ -13,6 +13,7 @@ mod threads;
 mod versions;
 
 use std::process::Command;
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +26,7 @@ use plugpen_tests::places::built;
 const FRAMES: usize = 64;
 
 /// A daemon of this test's own.
-fn server() -> Server {
+pub(crate) fn server() -> Server {
     server_with("")
 }
 
@@ -58,14 +59,15 @@ fn open(server: &Server, name: &str) -> Plugin {
     try_open(server, name).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The path of the test plugins' bundle.
+/// The path of the test plugins' LV2 bundle.
 fn bundle() -> &'static str {
-    built().unwrap().bundle.to_str().unwrap()
+    static BUNDLE: OnceLock<String> = OnceLock::new();
+    BUNDLE.get_or_init(|| built().unwrap().lv2().to_str().unwrap().to_owned())
 }
 
 /// Plays one block: every input channel is `input`; returns the output channels and what the
 /// plugin said.
-fn play_events(
+pub(crate) fn play_events(
     plugin: &Plugin,
     input: &[f32],
     events: &EventList,
@@ -139,10 +141,10 @@ fn full() -> bool {
 }
 
 /// Numbers that look random; the seed is printed, and `PLUGPEN_SEED` repeats a run.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let seed = std::env::var("PLUGPEN_SEED")
             .ok()
             .and_then(|seed| seed.parse().ok())
@@ -155,7 +157,7 @@ impl Random {
     }
 
     /// A number below `end`.
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         // xorshift64*, Vigna 2016.
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;

@@ -36,7 +36,7 @@ fn a_plugin_reports_its_own_layout() {
         ("midi", 0, 0, 1, 2, 0),
         ("latency", 2, 0, 2, 1, 0),
         ("beep", 0, 0, 2, 2, 0),
-        ("transport", 0, 0, 4, 0, 0),
+        ("transport", 0, 0, 8, 0, 0),
         ("counter", 0, 0, 1, 0, 0),
         ("villain", 1, 0, 1, 5, 0),
     ] {

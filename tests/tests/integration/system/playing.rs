@@ -166,7 +166,7 @@ fn the_transport_reaches_the_plugin() {
         .iter()
         .map(|channel| channel[0])
         .collect();
-    assert_eq!(heard, [133.0, 2.5, 4800.0, 1.0]);
+    assert_eq!(heard, [133.0, 2.5, 4800.0, 1.0, 4.0, 4.0, -1.0, -1.0]);
 }
 
 #[test]

@@ -1,0 +1,85 @@
+//! Buses and their channels.
+
+use plugpen::{EventList, OpenOptions, Planes, PlanesMut};
+
+use super::format::Format;
+use crate::system::server;
+
+pub fn the_layout_is_described(format: &Format) {
+    let server = server();
+    let plugin = format.open(&server, "gain");
+    assert_eq!(
+        (plugin.num_input_channels(), plugin.num_output_channels()),
+        (2, 2)
+    );
+    assert_eq!(plugin.sidechain_channels(), 0);
+    for is_input in [true, false] {
+        let buses = plugin.buses(is_input).unwrap();
+        assert!(buses[0].is_main && buses[0].channels == 2, "{buses:?}");
+        assert_eq!(plugin.bus(is_input, 0).unwrap(), buses[0]);
+        let beyond = u32::try_from(buses.len()).unwrap();
+        plugin.bus(is_input, beyond).unwrap_err();
+    }
+    assert!(plugin.check_buses_layout(&[2], &[2]).unwrap());
+    for (inputs, outputs) in [
+        (&[][..], &[][..]),
+        (&[-1], &[2]),
+        (&[2], &[i32::MAX]),
+        (&[2, 2, 2], &[2]),
+        (&[3], &[2]),
+    ] {
+        let fits = plugin.check_buses_layout(inputs, outputs).unwrap();
+        assert!(!fits, "{}: {inputs:?} {outputs:?}", format.name);
+    }
+    super::play(&plugin, &[1.0; 64]);
+}
+
+pub fn a_sidechain_is_an_input_of_its_own(format: &Format) {
+    let server = server();
+    let options = OpenOptions {
+        in_channels: 1,
+        out_channels: 1,
+        sidechain_channels: 1,
+        ..OpenOptions::default()
+    };
+    let plugin = format.open_with(&server, "sidechain", options);
+    assert_eq!(plugin.num_input_channels(), 1, "{}", format.name);
+    assert_eq!(plugin.sidechain_channels(), 1, "{}", format.name);
+    for (main, side) in [(0.5, 0.25), (1.0, 0.0), (0.0, 1.0), (-0.5, 0.5)] {
+        let mut output = [f32::NAN; 64];
+        plugin
+            .process(
+                Planes::F32(&[&[main; 64]]),
+                Planes::F32(&[&[side; 64]]),
+                PlanesMut::F32(&mut [&mut output]),
+                64,
+                &EventList::new(),
+                &mut EventList::new(),
+            )
+            .unwrap();
+        assert_eq!(
+            output,
+            [(format.sidechain)(main, side); 64],
+            "{}",
+            format.name
+        );
+    }
+    // Without the sidechain the plugin hears silence there.
+    let mut output = [f32::NAN; 64];
+    plugin
+        .process(
+            Planes::F32(&[&[0.5; 64]]),
+            Planes::None,
+            PlanesMut::F32(&mut [&mut output]),
+            64,
+            &EventList::new(),
+            &mut EventList::new(),
+        )
+        .unwrap();
+    assert_eq!(
+        output,
+        [(format.sidechain)(0.5, 0.0); 64],
+        "{}",
+        format.name
+    );
+}

@@ -1,0 +1,178 @@
+//! What every format must do alike, written once and run for each: through the client, the daemon
+//! and a worker, against plugins whose output can be computed by hand. [`Format`] says where a
+//! format's plugins are and where the formats may differ.
+
+mod automation;
+mod buses;
+mod deaths;
+mod double;
+mod edits;
+mod format;
+mod latency;
+mod lifecycle;
+mod midi;
+mod modes;
+mod parameters;
+mod programs;
+mod state;
+mod transport;
+
+use plugpen::{EventBody, EventList, Planes, PlanesMut, Plugin};
+
+use crate::system::play_events;
+
+/// Largest block of the plugins under test, unless said otherwise.
+const MAX_FRAMES: usize = 512;
+
+/// Plays one block of the same input on all channels; returns the first output channel.
+#[track_caller]
+fn play(plugin: &Plugin, input: &[f32]) -> Vec<f32> {
+    let (mut outputs, _) = play_events(plugin, input, &EventList::new()).unwrap();
+    outputs.swap_remove(0)
+}
+
+/// Plays an impulse and then silence for at least so many frames.
+#[track_caller]
+fn play_impulse(plugin: &Plugin, frames: usize) -> Vec<f32> {
+    let mut input = vec![0.0; MAX_FRAMES];
+    input[0] = 1.0;
+    let mut played = play(plugin, &input);
+    input[0] = 0.0;
+    while played.len() < frames {
+        played.extend(play(plugin, &input));
+    }
+    played
+}
+
+/// Plays one block in 64 bits, the same input on all channels.
+#[track_caller]
+fn play_double(plugin: &Plugin, input: &[f64]) -> Vec<Vec<f64>> {
+    let count = |number: u32| usize::try_from(number).unwrap();
+    let inputs = vec![input; count(plugin.num_input_channels())];
+    let mut outputs = vec![vec![f64::NAN; input.len()]; count(plugin.num_output_channels())];
+    let mut planes: Vec<&mut [f64]> = outputs.iter_mut().map(Vec::as_mut_slice).collect();
+    plugin
+        .process(
+            Planes::F64(&inputs),
+            Planes::None,
+            PlanesMut::F64(&mut planes),
+            input.len(),
+            &EventList::new(),
+            &mut EventList::new(),
+        )
+        .unwrap();
+    outputs
+}
+
+/// The MIDI among events: offsets and bytes.
+fn midi_of(events: &EventList) -> Vec<(u32, Vec<u8>)> {
+    events
+        .iter()
+        .filter_map(|event| match event.body {
+            EventBody::Midi(bytes) => Some((event.offset, bytes.to_vec())),
+            EventBody::Parameter { .. } => None,
+        })
+        .collect()
+}
+
+/// Asserts that samples are what they should be, within what a parameter that is a float may be
+/// off.
+#[track_caller]
+fn assert_near(got: f32, expected: f64, what: &str) {
+    let off = (f64::from(got) - expected).abs();
+    assert!(
+        off <= 1e-6 * expected.abs().max(1.0),
+        "{what}: {got}, not {expected}"
+    );
+}
+
+/// Makes a test of each function that is named, for one format.
+macro_rules! tests {
+    ($format:expr; $($module:ident::$test:ident,)*) => {
+        $(
+            #[test]
+            fn $test() {
+                crate::conformance::$module::$test(&$format);
+            }
+        )*
+    };
+}
+
+/// What any plugin shows.
+macro_rules! every_format {
+    ($format:expr) => {
+        tests! {
+            $format;
+            lifecycle::a_plugin_lives_from_open_to_close,
+            lifecycle::blocks_of_every_size_are_played,
+            lifecycle::a_block_may_be_one_frame_at_most,
+            lifecycle::the_rate_changes_and_nothing_else,
+            lifecycle::a_restart_brings_back_what_was_set,
+            parameters::every_parameter_is_described,
+            parameters::values_and_texts_go_round,
+            parameters::a_value_is_heard_from_the_next_block,
+            parameters::what_is_no_value_is_refused_at_the_door,
+            parameters::many_values_are_set_at_once,
+            automation::a_block_is_split_exactly_at_its_changes,
+            automation::the_last_change_of_a_frame_wins,
+            automation::what_is_no_change_is_refused_at_the_door,
+            midi::a_message_keeps_its_frame_both_ways,
+            midi::sysex_of_any_length_comes_back,
+            midi::a_message_beyond_the_block_moves_to_its_last_frame,
+            state::a_state_brings_back_the_values,
+            state::what_is_no_state_is_refused,
+            latency::the_reported_latency_is_the_true_one,
+            modes::the_hosts_bypass_is_aligned_with_the_latency,
+            modes::a_reset_clears_the_tail,
+            modes::offline_work_sounds_the_same,
+            modes::a_track_has_a_name_and_a_colour,
+            programs::a_program_sets_its_values,
+            programs::what_is_no_program_is_refused,
+            double::a_plugin_of_single_precision_plays_double_blocks,
+            buses::the_layout_is_described,
+            buses::a_sidechain_is_an_input_of_its_own,
+            edits::what_the_client_sets_is_told_back,
+        }
+    };
+}
+
+/// What the repository's own plugins show in every real format.
+macro_rules! every_plugin_format {
+    ($format:expr) => {
+        tests! {
+            $format;
+            lifecycle::every_plugin_lives,
+            parameters::names_units_and_steps_are_the_plugins,
+            midi::a_plugin_makes_notes_at_known_frames,
+            midi::what_finds_no_room_is_counted,
+            transport::the_plugin_hears_every_value,
+            transport::a_transport_moves_from_block_to_block,
+            state::a_state_of_the_plugins_own_making_comes_back,
+            state::a_large_state_goes_both_ways,
+            latency::a_latency_that_changes_is_told_and_true,
+            modes::the_plugins_own_bypass_is_used,
+            deaths::every_way_to_die_has_a_name,
+            deaths::a_plugin_that_is_not_born_is_an_error,
+        }
+    };
+}
+
+/// What only formats of both precisions can show.
+macro_rules! every_format_with_doubles {
+    ($format:expr) => {
+        tests! {
+            $format;
+            double::no_bit_of_a_double_is_lost,
+        }
+    };
+}
+
+mod null {
+    every_format!(super::format::NULL);
+    every_format_with_doubles!(super::format::NULL);
+}
+
+mod lv2 {
+    every_format!(super::format::LV2);
+    every_plugin_format!(super::format::LV2);
+}

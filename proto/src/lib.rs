@@ -9,7 +9,9 @@ pub mod calls;
 mod error;
 pub mod event;
 pub mod framing;
+pub mod juce_state;
 pub mod limits;
+pub mod vstpreset;
 
 pub use error::{Error, Exception, STATUS_TABLE, StatusRow};
 

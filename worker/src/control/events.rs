@@ -8,19 +8,18 @@ use plugpen_proto::worker::{Event, FromWorker, from_worker};
 
 use crate::formats::{Controller, Noted};
 
-/// A host-made gesture, as the daemon tells it on.
+/// A gesture, as the daemon tells it on.
 pub fn gesture(index: u32, is_begin: bool) -> Body {
     Body::ParameterGesture(ParameterGesture { index, is_begin })
 }
 
 /// The events that tell what was noted, values as they are now.
 pub fn told(noted: Noted, controller: &dyn Controller) -> impl Iterator<Item = Body> {
-    let changes = noted.latency || noted.program || noted.state;
+    let changes = noted.latency || noted.program || noted.state || noted.parameter_info;
     let processor = changes.then(|| {
         Body::ProcessorChanged(ProcessorChanged {
             latency: noted.latency,
-            // No format here changes names or ranges of a loaded plugin.
-            parameter_info: false,
+            parameter_info: noted.parameter_info,
             program: noted.program,
             non_parameter_state: noted.state,
             latency_samples: controller.latency_samples(),
@@ -45,7 +44,15 @@ pub fn told(noted: Noted, controller: &dyn Controller) -> impl Iterator<Item = B
         })
         .collect();
     let lost = (noted.lost > 0).then_some(Body::Lost(Lost { count: noted.lost }));
-    lines.chain(processor).chain(parameters).chain(lost)
+    // A gesture's values come between its ends.
+    let begun = noted.begun.into_iter().map(|index| gesture(index, true));
+    let ended = noted.ended.into_iter().map(|index| gesture(index, false));
+    lines
+        .chain(processor)
+        .chain(begun)
+        .chain(parameters)
+        .chain(ended)
+        .chain(lost)
 }
 
 /// An event in the worker's envelope.

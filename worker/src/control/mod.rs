@@ -72,18 +72,19 @@ pub fn serve(
             writer.add(&answer)?;
             writer.flush()?;
             told = Instant::now();
-        } else if notices.pending() {
-            let due = GATHERING.saturating_sub(told.elapsed());
-            if due.is_zero() {
-                session.tell(&mut writer)?;
-                writer.flush()?;
-                told = Instant::now();
-            } else {
-                std::thread::park_timeout(due);
-            }
         } else {
-            // Woken by the inbox, the notices, or for nothing.
-            std::thread::park();
+            let gathered = notices.pending().then(|| told + GATHERING);
+            let due = gathered.into_iter().chain(session.due()).min();
+            match due.map(|due| due.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => {
+                    session.tell(&mut writer)?;
+                    writer.flush()?;
+                    told = Instant::now();
+                }
+                Some(left) => std::thread::park_timeout(left),
+                // Woken by the inbox, the notices, or for nothing.
+                None => std::thread::park(),
+            }
         }
     }
 }

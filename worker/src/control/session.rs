@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{AudioRings, ErrorReason, OpenedPlugin, PluginState};
@@ -24,6 +25,7 @@ pub struct Session {
     plugin: Option<Loaded>,
     /// Events of the call at hand, ahead of what was noted.
     gestures: Vec<Body>,
+    due: Option<Instant>,
 }
 
 /// A plugin that is there.
@@ -48,6 +50,7 @@ impl Session {
             refusal,
             plugin: None,
             gestures: Vec::new(),
+            due: None,
         }
     }
 
@@ -122,11 +125,18 @@ impl Session {
         &self.notices
     }
 
-    /// Adds what has happened since the last time to what is sent next.
+    /// When the plugin wants to be attended to at the latest, whether or not it notes something.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
+    }
+
+    /// Attends to the plugin, and adds what has happened since the last time to what is sent
+    /// next.
     ///
     /// # Errors
     /// An event that is too long to send.
     pub fn tell(&mut self, writer: &mut Writer) -> io::Result<()> {
+        self.attend();
         let noted = self.notices.take();
         for gesture in self.gestures.drain(..) {
             writer.add(&events::envelope(gesture))?;
@@ -137,6 +147,23 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    fn attend(&mut self) {
+        let Some(loaded) = &mut self.plugin else {
+            return;
+        };
+        let attention = loaded.controller.attend();
+        self.due = attention.within.map(|within| Instant::now() + within);
+        if attention.parked {
+            let attended = loaded.parked(0, |plugin, parked| {
+                plugin.attend_parked(parked);
+                Ok(())
+            });
+            if let Err(error) = attended {
+                self.notices.log(&error.message);
+            }
+        }
     }
 
     fn allow(&self, role: Role) -> Result<(), Error> {

@@ -10,13 +10,16 @@ mod bypass;
 pub mod door;
 pub mod fpu;
 pub mod lv2;
+mod marks;
 mod notices;
 pub mod null;
 mod realtime;
 mod values;
+pub mod vst3;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{
@@ -26,6 +29,7 @@ use plugpen_proto::worker::{Load, Probe, Probed};
 
 pub use block::{Block, BlockRunner, Planes, Samples};
 pub use bypass::HostBypass;
+pub use marks::Marks;
 pub use notices::{Noted, Notices};
 pub use values::Values;
 
@@ -119,6 +123,22 @@ pub trait Controller {
     fn buses(&self) -> (Vec<Bus>, Vec<Bus>);
     /// Whether the plugin could run with these channel counts, one a bus.
     fn check_buses_layout(&self, inputs: &[i32], outputs: &[i32]) -> bool;
+
+    /// Does what the plugin has asked of the main thread meanwhile. Called between calls.
+    fn attend(&mut self) -> Attention {
+        Attention::default()
+    }
+    /// Does what must not run beside processing, where [`Controller::attend`] asked for that.
+    fn attend_parked(&mut self, _parked: &mut dyn Processor) {}
+}
+
+/// What a plugin wants of the main thread next.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attention {
+    /// To be attended to again within this time; `None` when something is noted.
+    pub within: Option<Duration>,
+    /// Something that must not run beside processing.
+    pub parked: bool,
 }
 
 /// A plugin as the audio thread sees it.
@@ -174,6 +194,7 @@ pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
     match format {
         PluginFormat::Null => null::load(&opening),
         PluginFormat::Lv2 => lv2::load(&opening),
+        PluginFormat::Vst3 => vst3::load(&opening),
         PluginFormat::Unspecified if opening.options.path.starts_with("null:") => {
             null::load(&opening)
         }
@@ -190,13 +211,14 @@ pub fn probe(probe: &Probe) -> Result<Probed, Error> {
     match probe.format() {
         PluginFormat::Null => Ok(null::probe(probe)),
         PluginFormat::Lv2 | PluginFormat::Unspecified => lv2::probe(probe),
+        PluginFormat::Vst3 => vst3::probe(probe),
         other => Err(unsupported(other)),
     }
 }
 
 fn unsupported(format: PluginFormat) -> Error {
     Error::unsupported(format!(
-        "this build of plugpen does not host {} plugins; it hosts LV2.",
+        "this build of plugpen does not host {} plugins; it hosts LV2 and VST3.",
         format.as_str_name().trim_start_matches("PLUGIN_FORMAT_")
     ))
 }
@@ -222,6 +244,19 @@ fn check(options: OpenOptions) -> Result<OpenOptions, Error> {
 /// A number of things that a `u32` holds on any sane plugin; saturates on an insane one.
 pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// Whether buses have these channel counts, one a bus.
+pub(crate) fn same_layout(
+    (have_inputs, have_outputs): &(Vec<Bus>, Vec<Bus>),
+    inputs: &[i32],
+    outputs: &[i32],
+) -> bool {
+    let same = |have: &[Bus], want: &[i32]| {
+        let have = have.iter().map(|bus| Ok(bus.channels));
+        have.eq(want.iter().map(|want| u32::try_from(*want)))
+    };
+    same(have_inputs, inputs) && same(have_outputs, outputs)
 }
 
 /// Checks a normalised value and clamps it to 0 to 1.

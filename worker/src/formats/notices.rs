@@ -13,6 +13,7 @@ const MAX_LINE: usize = 4096;
 const LATENCY: u32 = 1;
 const PROGRAM: u32 = 2;
 const STATE: u32 = 4;
+const PARAMETER_INFO: u32 = 8;
 
 /// One bit a parameter: values coalesce by themselves.
 type Bits = OnceLock<Box<[AtomicU64]>>;
@@ -24,6 +25,8 @@ pub struct Notices {
     pending: AtomicBool,
     by_plugin: Bits,
     by_host: Bits,
+    begun: Bits,
+    ended: Bits,
     flags: AtomicU32,
     lines: Mutex<VecDeque<String>>,
     lost: AtomicU64,
@@ -34,12 +37,18 @@ pub struct Notices {
 pub struct Noted {
     /// Parameters that changed, by index, and whether the host did it.
     pub parameters: Vec<(u32, bool)>,
+    /// Parameters on which the plugin began a gesture, by index.
+    pub begun: Vec<u32>,
+    /// Parameters on which the plugin ended a gesture and did not begin another.
+    pub ended: Vec<u32>,
     /// The latency changed.
     pub latency: bool,
     /// Another program is current.
     pub program: bool,
     /// The state changed otherwise.
     pub state: bool,
+    /// Names, ranges or texts of parameters changed.
+    pub parameter_info: bool,
     /// Lines of the plugin's log.
     pub lines: Vec<String>,
     /// Lines and events that had to go.
@@ -54,6 +63,8 @@ impl Notices {
             pending: AtomicBool::new(false),
             by_plugin: OnceLock::new(),
             by_host: OnceLock::new(),
+            begun: OnceLock::new(),
+            ended: OnceLock::new(),
             flags: AtomicU32::new(0),
             lines: Mutex::default(),
             lost: AtomicU64::new(0),
@@ -63,8 +74,9 @@ impl Notices {
     /// Makes room for a plugin's parameters; once, before any is marked.
     pub fn expect_parameters(&self, count: usize) {
         let words = || (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        self.by_plugin.get_or_init(words);
-        self.by_host.get_or_init(words);
+        for bits in [&self.by_plugin, &self.by_host, &self.begun, &self.ended] {
+            bits.get_or_init(words);
+        }
     }
 
     /// A parameter has a new value.
@@ -77,6 +89,28 @@ impl Notices {
         if let Some(word) = bits.get().and_then(|words| words.get(index / 64)) {
             word.fetch_or(1 << (index % 64), Ordering::Relaxed);
             self.wake();
+        }
+    }
+
+    /// The plugin begins or ends a gesture. One that is taken up again before it was told is one
+    /// gesture.
+    pub fn gesture(&self, index: usize, is_begin: bool) {
+        let word = |bits: &Bits, change: &dyn Fn(&AtomicU64, u64)| {
+            if let Some(word) = bits.get().and_then(|words| words.get(index / 64)) {
+                change(word, 1 << (index % 64));
+                self.wake();
+            }
+        };
+        let set = |word: &AtomicU64, bit| {
+            word.fetch_or(bit, Ordering::Relaxed);
+        };
+        if is_begin {
+            word(&self.begun, &set);
+            word(&self.ended, &|word, bit| {
+                word.fetch_and(!bit, Ordering::Relaxed);
+            });
+        } else {
+            word(&self.ended, &set);
         }
     }
 
@@ -93,6 +127,16 @@ impl Notices {
     /// The state changed otherwise than by parameters.
     pub fn state(&self) {
         self.flag(STATE);
+    }
+
+    /// Names, ranges or texts of parameters changed.
+    pub fn parameter_info(&self) {
+        self.flag(PARAMETER_INFO);
+    }
+
+    /// The plugin wants the main thread's attention.
+    pub fn stir(&self) {
+        self.wake();
     }
 
     /// Keeps a line of the plugin's log, cut to 4 KiB. Takes a short lock: a plugin that logs
@@ -130,23 +174,20 @@ impl Notices {
         if !self.pending.swap(false, Ordering::AcqRel) {
             return Noted::default();
         }
-        let mut parameters = Vec::new();
-        for (bits, by_host) in [(&self.by_host, true), (&self.by_plugin, false)] {
-            for (word, at) in bits.get().iter().flat_map(|words| words.iter()).zip(0u32..) {
-                let mut set = word.swap(0, Ordering::Relaxed);
-                while set != 0 {
-                    parameters.push((at * 64 + set.trailing_zeros(), by_host));
-                    set &= set - 1;
-                }
-            }
-        }
+        let parameters = [(&self.by_host, true), (&self.by_plugin, false)]
+            .into_iter()
+            .flat_map(|(bits, by_host)| taken(bits).map(move |index| (index, by_host)))
+            .collect();
         let flags = self.flags.swap(0, Ordering::Relaxed);
         let mut lines = self.lines.lock().unwrap_or_else(|e| e.into_inner());
         Noted {
             parameters,
+            begun: taken(&self.begun).collect(),
+            ended: taken(&self.ended).collect(),
             latency: flags & LATENCY != 0,
             program: flags & PROGRAM != 0,
             state: flags & STATE != 0,
+            parameter_info: flags & PARAMETER_INFO != 0,
             lines: lines.drain(..).collect(),
             lost: self.lost.swap(0, Ordering::Relaxed),
         }
@@ -163,6 +204,19 @@ impl Notices {
             self.main.unpark();
         }
     }
+}
+
+/// The indices of bits that were set, which are cleared.
+fn taken(bits: &Bits) -> impl Iterator<Item = u32> {
+    let words = bits.get().into_iter().flat_map(|words| words.iter());
+    words.zip(0u32..).flat_map(|(word, at)| {
+        let mut set = word.swap(0, Ordering::Relaxed);
+        std::iter::from_fn(move || {
+            let bit = (set != 0).then(|| set.trailing_zeros())?;
+            set &= set - 1;
+            Some(at * 64 + bit)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -184,6 +238,19 @@ mod tests {
         assert_eq!(noted.parameters, [(0, true), (129, false)]);
         assert!(noted.latency && !noted.program);
         assert_eq!(notices.take(), Noted::default());
+    }
+
+    #[test]
+    fn a_gesture_taken_up_again_goes_on() {
+        let notices = Notices::new();
+        notices.expect_parameters(70);
+        notices.gesture(69, true);
+        notices.gesture(69, false);
+        notices.gesture(2, false);
+        notices.gesture(2, true);
+        notices.gesture(70_000, true);
+        let noted = notices.take();
+        assert_eq!((noted.begun, noted.ended), (vec![2, 69], vec![69]));
     }
 
     #[test]

@@ -1,37 +1,10 @@
 //! Real LV2 plugins. A plugin that is not installed fails its test.
 
-use crate::support::{Audio, Input, Worker, installed, noise};
+use crate::support::{Worker, installed, noise, parameters, peak, play, set};
 use plugpen_proto::event::{EventBody, EventList};
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::Ping;
 use plugpen_proto::worker::event::Event;
-
-const FRAMES: u32 = 512;
-
-fn play(audio: &mut Audio, planes: &[Vec<f32>], events: &EventList) -> (Vec<Vec<f32>>, EventList) {
-    audio.block(&Input {
-        frames: FRAMES,
-        planes,
-        events,
-        transport: None,
-    })
-}
-
-fn peak(planes: &[Vec<f32>]) -> f32 {
-    planes
-        .iter()
-        .flatten()
-        .fold(0.0, |peak, sample| peak.max(sample.abs()))
-}
-
-fn set(worker: &mut Worker, index: u32, value: f64) {
-    let call = SetParameterRequest {
-        index,
-        value,
-        ..SetParameterRequest::default()
-    };
-    worker.call(call).unwrap();
-}
 
 fn state(worker: &mut Worker) -> String {
     String::from_utf8(worker.call(GetStateRequest::default()).unwrap().data).unwrap()
@@ -43,13 +16,6 @@ fn restore(worker: &mut Worker, state: &str) {
         ..SetStateRequest::default()
     };
     worker.call(call).unwrap();
-}
-
-fn parameters(worker: &mut Worker) -> Vec<Parameter> {
-    worker
-        .call(ListParametersRequest::default())
-        .unwrap()
-        .parameters
 }
 
 #[test]

@@ -6,3 +6,4 @@ mod lv2;
 mod null;
 mod sandbox;
 mod support;
+mod vst3;

@@ -165,13 +165,13 @@ fn refusals_have_reasons() {
             ErrorReason::InvalidInput
         );
     }
-    let vst = Load {
-        format: PluginFormat::Vst3.into(),
-        options: Some(options("/x.vst3")),
+    let foreign = Load {
+        format: PluginFormat::AudioUnit.into(),
+        options: Some(options("/x.component")),
         ..Load::default()
     };
     assert_eq!(
-        worker.call(vst).unwrap_err().reason,
+        worker.call(foreign).unwrap_err().reason,
         ErrorReason::Unsupported
     );
     worker.load(options("null:gain")).unwrap();

@@ -16,7 +16,7 @@ use super::programs::Program;
 use super::shared::Shared;
 use super::state;
 use super::world::Plugin;
-use crate::formats::{Controller, Processor, count, normalised};
+use crate::formats::{Controller, Processor, count, normalised, same_layout};
 
 /// Everything the main thread needs of one LV2 plugin.
 pub struct Lv2Controller {
@@ -250,14 +250,6 @@ impl Controller for Lv2Controller {
     }
 
     fn check_buses_layout(&self, inputs: &[i32], outputs: &[i32]) -> bool {
-        let (have_inputs, have_outputs) = self.buses();
-        let same = |have: &[Bus], want: &[i32]| {
-            have.len() == want.len()
-                && have
-                    .iter()
-                    .zip(want)
-                    .all(|(bus, want)| u32::try_from(*want) == Ok(bus.channels))
-        };
-        same(&have_inputs, inputs) && same(&have_outputs, outputs)
+        same_layout(&self.buses(), inputs, outputs)
     }
 }

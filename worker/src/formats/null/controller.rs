@@ -9,7 +9,7 @@ use plugpen_proto::v1::{Bus, OpenOptions, OpenedPlugin, Parameter, Precision, St
 use super::parameters::{NullParameter, PARAMETERS, PROGRAMS};
 use super::processor::NullProcessor;
 use super::{Shared, Variant, description};
-use crate::formats::{Controller, Processor, count, normalised};
+use crate::formats::{Controller, Processor, count, normalised, same_layout};
 
 /// First line of a state.
 const HEADER: &str = "plugpen null state 1";
@@ -220,14 +220,6 @@ impl Controller for NullController {
     }
 
     fn check_buses_layout(&self, inputs: &[i32], outputs: &[i32]) -> bool {
-        let (have_inputs, have_outputs) = self.buses();
-        let same = |have: &[Bus], want: &[i32]| {
-            have.len() == want.len()
-                && have
-                    .iter()
-                    .zip(want)
-                    .all(|(bus, want)| u32::try_from(*want) == Ok(bus.channels))
-        };
-        same(&have_inputs, inputs) && same(&have_outputs, outputs)
+        same_layout(&self.buses(), inputs, outputs)
     }
 }

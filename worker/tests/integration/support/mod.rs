@@ -12,7 +12,8 @@ use plugpen_proto::calls::WorkerCall;
 use plugpen_proto::event::EventList;
 use plugpen_proto::framing::{Assembler, encode};
 use plugpen_proto::v1::{
-    AudioRings, ErrorReason, OpenOptions, OpenedPlugin, PluginFormat, SandboxReport, Transport,
+    AudioRings, ErrorReason, ListParametersRequest, OpenOptions, OpenedPlugin, Parameter,
+    PluginFormat, SandboxReport, SetParameterRequest, Transport,
 };
 use plugpen_proto::worker::{AttachRings, FromWorker, Hello, Load, ToWorker, event, from_worker};
 use plugpen_shm::{BlockHeader, ClientEnd, Regions, RingSpec};
@@ -160,6 +161,8 @@ impl Worker {
     pub fn load(&mut self, options: OpenOptions) -> Result<OpenedPlugin, Refused> {
         let format = if options.path.starts_with("null:") {
             PluginFormat::Null
+        } else if options.path.contains(".vst3") {
+            PluginFormat::Vst3
         } else {
             PluginFormat::Lv2
         };
@@ -340,6 +343,67 @@ pub fn installed(bundle: &str, selector: &str) -> OpenOptions {
         selector: selector.into(),
         ..options(&path)
     }
+}
+
+/// Options for a VST3 plugin that the test needs; fails where it is not installed.
+pub fn installed_vst3(name: &str) -> OpenOptions {
+    let path = format!("/usr/lib/vst3/{name}.vst3");
+    assert!(
+        Path::new(&path).is_dir(),
+        "{path} is not installed; install the plugins that the tests need (zam-plugins)"
+    );
+    options(&path)
+}
+
+/// All VST3 modules that are installed.
+pub fn vst3_modules() -> Vec<String> {
+    let folder = std::fs::read_dir("/usr/lib/vst3").expect("zam-plugins, which has VST3 modules");
+    let mut modules: Vec<String> = folder
+        .map(|entry| entry.unwrap().path().display().to_string())
+        .filter(|path| path.ends_with(".vst3"))
+        .collect();
+    modules.sort();
+    modules
+}
+
+/// Plays a block of 512 frames.
+pub fn play(
+    audio: &mut Audio,
+    planes: &[Vec<f32>],
+    events: &EventList,
+) -> (Vec<Vec<f32>>, EventList) {
+    audio.block(&Input {
+        frames: 512,
+        planes,
+        events,
+        transport: None,
+    })
+}
+
+/// The loudest sample.
+pub fn peak(planes: &[Vec<f32>]) -> f32 {
+    planes
+        .iter()
+        .flatten()
+        .fold(0.0, |peak, sample| peak.max(sample.abs()))
+}
+
+/// Sets a parameter.
+pub fn set(worker: &mut Worker, index: u32, value: f64) {
+    let call = SetParameterRequest {
+        index,
+        value,
+        ..SetParameterRequest::default()
+    };
+    worker.call(call).unwrap();
+}
+
+/// All parameters as they are now.
+pub fn parameters(worker: &mut Worker) -> Vec<Parameter> {
+    worker
+        .call(ListParametersRequest::default())
+        .unwrap()
+        .parameters
 }
 
 /// The same noise on every run, -1 to 1.

@@ -1,0 +1,140 @@
+//! The memory behind a plugin's buses. Every bus is there with a valid pointer a channel, whether
+//! blocks carry it or not.
+
+use std::ffi::c_void;
+
+use vst3::Steinberg::Vst::{AudioBusBuffers, AudioBusBuffers__type0};
+
+use super::buses::{BusInfo, Buses};
+use crate::formats::Planes;
+
+/// One direction's buses.
+struct Side {
+    buses: Vec<AudioBusBuffers>,
+    /// A pointer a channel, bus after bus; the buses point in here.
+    pointers: Vec<*mut c_void>,
+    /// The block's channel of each, where it has one.
+    carried: Vec<Option<usize>>,
+}
+
+/// All buses' memory, for either sample type.
+pub struct Buffers {
+    inputs: Side,
+    outputs: Side,
+    /// Silence for inputs that nobody feeds; 64 bits a frame, which is enough for both types.
+    silence: Vec<u64>,
+    silence_used: bool,
+    /// For outputs that nobody reads: one each, since plugins read back what they wrote.
+    scrap: Vec<u64>,
+    frames: usize,
+}
+
+// SAFETY: the pointers lead into this value's own vectors and into blocks, which are connected
+// anew for each call by whoever owns the processor.
+unsafe impl Send for Buffers {}
+
+impl Side {
+    fn new(infos: &[BusInfo]) -> Self {
+        let mut carried = Vec::new();
+        for bus in infos {
+            let first = bus.first.and_then(|first| usize::try_from(first).ok());
+            let channels = usize::try_from(bus.channels).unwrap_or(0);
+            carried.extend((0..channels).map(|channel| first.map(|first| first + channel)));
+        }
+        let mut pointers: Vec<*mut c_void> = vec![std::ptr::null_mut(); carried.len()];
+        let mut rest = pointers.as_mut_slice();
+        let mut buses = Vec::with_capacity(infos.len());
+        for bus in infos {
+            let channels = usize::try_from(bus.channels).unwrap_or(0);
+            let (own, others) = rest.split_at_mut(channels.min(rest.len()));
+            buses.push(AudioBusBuffers {
+                numChannels: i32::try_from(own.len()).unwrap_or(0),
+                silenceFlags: 0,
+                __field0: AudioBusBuffers__type0 {
+                    channelBuffers32: own.as_mut_ptr().cast(),
+                },
+            });
+            rest = others;
+        }
+        Self {
+            buses,
+            pointers,
+            carried,
+        }
+    }
+
+    fn unflag(&mut self) {
+        for bus in &mut self.buses {
+            bus.silenceFlags = 0;
+        }
+    }
+}
+
+impl Buffers {
+    /// Memory for blocks of up to `frames`.
+    pub fn new(buses: &Buses, frames: usize) -> Self {
+        let (inputs, outputs) = (Side::new(&buses.inputs), Side::new(&buses.outputs));
+        Self {
+            silence: vec![0; frames],
+            silence_used: false,
+            scrap: vec![0; frames * outputs.carried.len()],
+            inputs,
+            outputs,
+            frames,
+        }
+    }
+
+    /// Makes a new block's silence silent again (some plugins write into their inputs), and its
+    /// outputs, which some plugins only add to or leave alone.
+    pub fn hush<T: Copy + Default>(&mut self, planes: &Planes<T>) {
+        if std::mem::take(&mut self.silence_used) {
+            self.silence.fill(0);
+        }
+        for channel in self.outputs.carried.iter().flatten() {
+            planes.fill(*channel, T::default());
+        }
+    }
+
+    /// Points the buses at a block, from frame `start` on.
+    pub fn connect<T: Copy>(&mut self, planes: &Planes<T>, start: usize) {
+        let silence: *mut c_void = self.silence.as_mut_ptr().cast();
+        for (pointer, carried) in self.inputs.pointers.iter_mut().zip(&self.inputs.carried) {
+            *pointer = match carried.and_then(|channel| planes.input(channel)) {
+                // SAFETY: `start` is within the block the channel has.
+                Some(from) => unsafe { from.add(start) }.cast_mut().cast(),
+                None => {
+                    self.silence_used = true;
+                    silence
+                }
+            };
+        }
+        let scrap = self.scrap.as_mut_ptr();
+        for (at, (pointer, carried)) in
+            (0..).zip(self.outputs.pointers.iter_mut().zip(&self.outputs.carried))
+        {
+            *pointer = match carried.and_then(|channel| planes.output(channel)) {
+                // SAFETY: as above.
+                Some(to) => unsafe { to.add(start) }.cast(),
+                // SAFETY: the scrap has `frames` for each output channel.
+                None => unsafe { scrap.add(at * self.frames) }.cast(),
+            };
+        }
+        self.inputs.unflag();
+        self.outputs.unflag();
+    }
+
+    /// The input buses for a call, and how many.
+    pub fn inputs(&mut self) -> (*mut AudioBusBuffers, i32) {
+        of(&mut self.inputs)
+    }
+
+    /// The output buses for a call, and how many.
+    pub fn outputs(&mut self) -> (*mut AudioBusBuffers, i32) {
+        of(&mut self.outputs)
+    }
+}
+
+fn of(side: &mut Side) -> (*mut AudioBusBuffers, i32) {
+    let count = i32::try_from(side.buses.len()).unwrap_or(0);
+    (side.buses.as_mut_ptr(), count)
+}

@@ -13,10 +13,11 @@ const FIRST_CONTROLLER: u32 = 10_000;
 const CHANNEL: u32 = 1_000;
 const CHANNELS: u8 = 16;
 
-/// Controllers that are mapped: modulation, volume, the pedal, and three that are none in MIDI.
-const CONTROLLERS: [u8; 6] = [1, 7, 64, AFTERTOUCH, PITCH_BEND, PROGRAM_CHANGE];
+/// Controllers that are mapped: modulation, volume, the pedal, and two that are none in MIDI.
+const CONTROLLERS: [u8; 5] = [1, 7, 64, AFTERTOUCH, PITCH_BEND];
 pub const AFTERTOUCH: u8 = number(kAfterTouch);
 pub const PITCH_BEND: u8 = number(kPitchBend);
+/// For messages out only: no host can map it.
 pub const PROGRAM_CHANGE: u8 = number(kCtrlProgramChange);
 
 #[allow(
@@ -99,7 +100,6 @@ pub fn message(channel: u8, controller: u8, normal: f64) -> ([u8; 3], usize) {
     match controller {
         AFTERTOUCH => ([0xD0 | channel, seven, 0], 2),
         PITCH_BEND => ([0xE0 | channel, low, high], 3),
-        PROGRAM_CHANGE => ([0xC0 | channel, seven, 0], 2),
         _ => ([0xB0 | channel, controller, seven], 3),
     }
 }

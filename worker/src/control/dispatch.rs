@@ -250,10 +250,12 @@ fn reset(session: &mut Session, after: u64) -> Result<(), Error> {
 
 fn set_bypass(session: &mut Session, after: u64, bypass: bool) -> Result<(), Error> {
     let loaded = session.loaded()?;
-    match loaded.controller.bypass_parameter() {
+    let controller = &mut loaded.controller;
+    match controller.bypass_parameter() {
         Some(index) => set_parameter(session, index, f64::from(u8::from(bypass))).map(|_| ()),
         None => loaded.audio.parked(after, |seat| {
-            seat.bypass.set_active(bypass);
+            let done = controller.set_bypass(seat.processor.as_mut(), bypass);
+            seat.bypass.set_active(bypass && !done);
             Ok(())
         }),
     }

@@ -98,7 +98,7 @@ impl Host {
             min_block: 0,
             max_block: i32::try_from(max_block).unwrap_or(i32::MAX),
             sequence: i32::try_from(sequence).unwrap_or(i32::MAX),
-            rate: super::numbers::narrow(rate),
+            rate: crate::formats::numbers::narrow(rate),
         });
         parts.options = options(&parts, &known);
         let data = |part: *const c_void| part.cast_mut();

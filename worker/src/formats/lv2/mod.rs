@@ -15,7 +15,6 @@ mod lilv;
 mod log;
 mod manifests;
 mod node;
-mod numbers;
 mod parameters;
 mod patch;
 mod ports;
@@ -76,7 +75,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         notices,
     );
     let ports = Ports::read(plugin, options.sidechain_channels);
-    let rate = numbers::narrow(options.sample_rate);
+    let rate = crate::formats::numbers::narrow(options.sample_rate);
     let parameters = parameters::read(plugin, &ports, rate, &host.urids);
 
     let instance = Instance::new(plugin, host, options.sample_rate)?;

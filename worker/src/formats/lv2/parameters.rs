@@ -6,12 +6,12 @@ use plugpen_proto::v1::Parameter;
 
 use super::atoms::Value;
 use super::node::Node;
-use super::numbers::{leading_number, narrow, six_digits};
 use super::ports::{Kind, PortInfo, Ports};
 use super::units;
 use super::urids::Urids;
 use super::world::{Plugin, Port, World};
 use crate::formats::normalised;
+use crate::formats::numbers::{leading_number, narrow, six_digits};
 
 const ENABLED: &str = "http://lv2plug.in/ns/lv2core#enabled";
 const TOGGLED: &str = "http://lv2plug.in/ns/lv2core#toggled";

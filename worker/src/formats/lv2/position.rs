@@ -3,8 +3,8 @@
 use plugpen_proto::v1::Transport;
 
 use super::atoms::Value;
-use super::numbers::narrow;
 use super::urids::Known;
+use crate::formats::numbers::narrow;
 
 /// The object's properties.
 pub fn properties(transport: &Transport, known: &Known) -> [(u32, Value); 8] {

@@ -7,12 +7,12 @@ use plugpen_proto::event::{EventBody, EventList};
 use plugpen_proto::v1::Transport;
 
 use super::buffers::Buffers;
-use super::numbers::narrow;
 use super::parameters::Target;
 use super::patch;
 use super::position;
 use super::shared::Shared;
 use super::work::Message;
+use crate::formats::numbers::narrow;
 use crate::formats::{Block, Planes, Processor, Samples};
 
 /// Where messages of each sort go or come from, by position in the buffers.

@@ -9,11 +9,11 @@ use plugpen_proto::v1::ErrorReason;
 
 use super::lilv::{Lilv, LilvState};
 use super::node::Node;
-use super::numbers::narrow;
 use super::parameters::Target;
 use super::shared::Shared;
 use super::world::Plugin;
 use crate::formats::fpu;
+use crate::formats::numbers::narrow;
 
 /// `LV2_STATE_IS_POD | LV2_STATE_IS_PORTABLE`.
 pub const FLAGS: u32 = 1 | 2;

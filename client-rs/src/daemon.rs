@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use plugpen_proto::v1::ErrorReason;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::FdFlags;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::Pid;
 use tempfile::TempDir;
 
 use crate::error::{Error, Result};
@@ -211,11 +211,37 @@ fn lifeline() -> std::io::Result<(UnixStream, OwnedFd)> {
     Ok((ours, theirs))
 }
 
-/// A descriptor that becomes readable when the child ends.
-fn watch(child: &Child) -> std::io::Result<OwnedFd> {
+fn pid(child: &Child) -> std::io::Result<Pid> {
     let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    let pid = pid.ok_or(std::io::ErrorKind::InvalidInput)?;
-    Ok(pidfd_open(pid, PidfdFlags::empty())?)
+    pid.ok_or_else(|| std::io::ErrorKind::InvalidInput.into())
+}
+
+/// A descriptor that becomes readable when the child ends.
+#[cfg(target_os = "linux")]
+fn watch(child: &Child) -> std::io::Result<OwnedFd> {
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    Ok(pidfd_open(pid(child)?, PidfdFlags::empty())?)
+}
+
+/// A descriptor that becomes readable when the child ends: a thread waits for that, without
+/// reaping, and then lets go of the other end.
+#[cfg(not(target_os = "linux"))]
+fn watch(child: &Child) -> std::io::Result<OwnedFd> {
+    use rustix::io::Errno;
+    use rustix::process::{WaitId, WaitIdOptions, waitid};
+
+    let pid = pid(child)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    let wait = move || {
+        let _theirs = theirs;
+        let end = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        while waitid(WaitId::Pid(pid), end).is_err_and(|error| error == Errno::INTR) {}
+    };
+    std::thread::Builder::new()
+        .name("plugpend-end".into())
+        .spawn(wait)?;
+    Ok(ours.into())
 }
 
 /// Waits until a child has ended, without reaping it.

@@ -66,6 +66,12 @@ fn fetch(door: &str, ticket: &[u8]) -> Result<[OwnedFd; REGIONS]> {
     })
 }
 
+#[cfg(target_os = "linux")]
+const RECEIVING: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+/// Where descriptors cannot be received as close-on-exec, they are made so at once.
+#[cfg(not(target_os = "linux"))]
+const RECEIVING: RecvFlags = RecvFlags::empty();
+
 /// One byte and the descriptors beside it.
 fn receive(stream: &UnixStream) -> std::io::Result<(u8, Vec<OwnedFd>)> {
     let mut byte = [0];
@@ -73,7 +79,7 @@ fn receive(stream: &UnixStream) -> std::io::Result<(u8, Vec<OwnedFd>)> {
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
         let mut buffers = [IoSliceMut::new(&mut byte)];
-        match recvmsg(stream, &mut buffers, &mut control, RecvFlags::CMSG_CLOEXEC) {
+        match recvmsg(stream, &mut buffers, &mut control, RECEIVING) {
             Err(rustix::io::Errno::INTR) => {}
             other => break other?,
         }
@@ -84,7 +90,11 @@ fn receive(stream: &UnixStream) -> std::io::Result<(u8, Vec<OwnedFd>)> {
     let mut descriptors = Vec::new();
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
-            descriptors.extend(rights);
+            for descriptor in rights {
+                #[cfg(not(target_os = "linux"))]
+                rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+                descriptors.push(descriptor);
+            }
         }
     }
     Ok((byte[0], descriptors))

@@ -19,6 +19,17 @@ pub const REGIONS: usize = 3;
 /// A daemon that takes nothing for this long is not coming back.
 const SENDING: Duration = Duration::from_secs(30);
 
+#[cfg(target_os = "linux")]
+const RECEIVING: RecvFlags = RecvFlags::CMSG_CLOEXEC;
+/// Where descriptors cannot be received as close-on-exec, they are made so at once.
+#[cfg(not(target_os = "linux"))]
+const RECEIVING: RecvFlags = RecvFlags::empty();
+#[cfg(target_os = "linux")]
+const SENDING_FLAGS: SendFlags = SendFlags::NOSIGNAL;
+/// Where a call cannot do without the signal, the socket does.
+#[cfg(not(target_os = "linux"))]
+const SENDING_FLAGS: SendFlags = SendFlags::empty();
+
 /// A call and the descriptors that came with it.
 #[derive(Debug)]
 pub struct Incoming {
@@ -48,6 +59,8 @@ pub struct Writer {
 /// Not a socket, or no descriptor left.
 pub fn split(socket: OwnedFd) -> io::Result<(Reader, Writer)> {
     sockopt::set_socket_timeout(&socket, sockopt::Timeout::Send, Some(SENDING))?;
+    #[cfg(target_vendor = "apple")]
+    sockopt::set_socket_nosigpipe(&socket, true)?;
     let writer = Writer {
         socket: socket.try_clone()?,
         buffer: Vec::new(),
@@ -101,7 +114,7 @@ impl Reader {
                 &self.socket,
                 &mut [IoSliceMut::new(&mut self.buffer)],
                 &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
+                RECEIVING,
             ) {
                 Err(rustix::io::Errno::INTR) => {}
                 other => break other?,
@@ -109,7 +122,11 @@ impl Reader {
         };
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                self.descriptors.extend(descriptors);
+                for descriptor in descriptors {
+                    #[cfg(not(target_os = "linux"))]
+                    rustix::io::fcntl_setfd(&descriptor, rustix::io::FdFlags::CLOEXEC)?;
+                    self.descriptors.push_back(descriptor);
+                }
             }
         }
         // Descriptors that no call claims would pile up; only a broken daemon sends them.
@@ -141,7 +158,7 @@ impl Writer {
                 &self.socket,
                 &[IoSlice::new(rest)],
                 &mut SendAncillaryBuffer::default(),
-                SendFlags::NOSIGNAL,
+                SENDING_FLAGS,
             );
             match sent {
                 Err(rustix::io::Errno::INTR) => {}

@@ -36,6 +36,11 @@ impl Built {
         self.plugins.join("plugpen-test.vst3")
     }
 
+    /// Their AudioUnit bundle, which brings a simulated AudioToolbox.
+    pub fn component(&self) -> PathBuf {
+        self.plugins.join("plugpen-test.component")
+    }
+
     /// The VST2 library of one of them, or of the shell.
     pub fn vst2(&self, name: &str) -> PathBuf {
         self.plugins.join(format!("vst2/plugpen-test-{name}.so"))
@@ -66,6 +71,7 @@ fn find() -> Result<Built> {
         built.lv2().join("libplugpen_test_plugins.so"),
         built.vst3().join("Contents/x86_64-linux/plugpen-test.so"),
         built.vst2("gain"),
+        built.component().join("Contents/Info.plist"),
     ] {
         ensure!(
             file.is_file(),

@@ -33,6 +33,17 @@ const FORMATS: [PluginFormat; 5] = [
     PluginFormat::AudioUnit,
 ];
 
+/// What to know of a format wherever it is hosted.
+fn caution(format: PluginFormat) -> Option<&'static str> {
+    match format {
+        PluginFormat::AudioUnit => Some(
+            "never run on macOS by its makers: type-checked for it, and tested against a \
+             simulated AudioToolbox",
+        ),
+        _ => None,
+    }
+}
+
 /// The survey, made by a probe worker the first time it is asked for.
 ///
 /// # Errors
@@ -57,10 +68,12 @@ async fn make(daemon: &Daemon) -> Result<Survey, Error> {
         {
             tracing::warn!(?format, %error, "the survey of a format failed");
         }
+        let missing = answer.as_ref().err().map(|error| error.message.as_str());
+        let notes: Vec<&str> = missing.into_iter().chain(caution(format)).collect();
         formats.push(FormatSupport {
             format: format.into(),
             available: answer.is_ok(),
-            note: answer.err().map(|error| error.message).unwrap_or_default(),
+            note: notes.join("; "),
         });
     }
     prober.end().await;

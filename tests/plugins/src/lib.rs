@@ -5,7 +5,9 @@
 //!   `urn:plugpen:test:NAME` for each;
 //! - VST3: the bundle `plugpen-test.vst3`, a class for each, named by its title;
 //! - VST2: the library under the name `plugpen-test-NAME.so` is that plugin; under
-//!   `plugpen-test-shell.so` it is a shell of them all.
+//!   `plugpen-test-shell.so` it is a shell of them all;
+//! - AudioUnit: the bundle `plugpen-test.component`, in which it is the whole of a simulated
+//!   AudioToolbox (see `kit/audio_unit`).
 //!
 //! | name | does |
 //! |---|---|
@@ -37,6 +39,8 @@ pub mod villain;
 
 use std::ffi::c_void;
 
+#[cfg(not(target_vendor = "apple"))]
+use kit::audio_unit;
 use kit::{lv2, vst2, vst3};
 use lv2_sys::LV2_Descriptor;
 
@@ -70,6 +74,8 @@ const COUNT: usize = 17;
 static LV2: lv2::Table<COUNT> = lv2::Table(each!(lv2::descriptor));
 static VST2: [vst2::Entry; COUNT] = each!(vst2::entry);
 static VST3: [vst3::Entry; COUNT] = each!(vst3::entry);
+#[cfg(not(target_vendor = "apple"))]
+static AUDIO_UNITS: [audio_unit::Entry; COUNT] = each!(audio_unit::entry);
 
 /// The entry point that LV2 hosts look for: the plugin at `index`, or null past the last.
 ///

@@ -5,14 +5,17 @@
 //! takes `parked: &mut dyn Processor`: whoever holds the processor has stopped the audio thread,
 //! so a caller cannot get this wrong.
 
+pub mod audio_unit;
 mod block;
 mod bypass;
 pub mod door;
 pub mod fpu;
+#[cfg(target_os = "linux")]
 pub mod lv2;
 mod marks;
 mod notices;
 pub mod null;
+mod numbers;
 mod realtime;
 mod values;
 pub mod vst3;
@@ -99,6 +102,11 @@ pub trait Controller {
 
     /// Index of the plugin's own bypass parameter.
     fn bypass_parameter(&self) -> Option<u32>;
+    /// Switches a bypass of the plugin's own that is no parameter; false where it has none, so
+    /// that the host does it.
+    fn set_bypass(&mut self, _parked: &mut dyn Processor, _bypass: bool) -> bool {
+        false
+    }
     /// Clears delay lines, filters and voices; keeps parameters.
     fn reset(&mut self, parked: &mut dyn Processor);
     /// Offline work: the plugin may take its time.
@@ -193,12 +201,13 @@ pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
     };
     match format {
         PluginFormat::Null => null::load(&opening),
-        PluginFormat::Lv2 => lv2::load(&opening),
         PluginFormat::Vst3 => vst3::load(&opening),
         PluginFormat::Unspecified if opening.options.path.starts_with("null:") => {
             null::load(&opening)
         }
-        PluginFormat::Unspecified => lv2::load(&opening),
+        #[cfg(target_os = "linux")]
+        PluginFormat::Lv2 | PluginFormat::Unspecified => lv2::load(&opening),
+        PluginFormat::AudioUnit => audio_unit::load(&opening),
         other => Err(unsupported(other)),
     }
 }
@@ -210,15 +219,17 @@ pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
 pub fn probe(probe: &Probe) -> Result<Probed, Error> {
     match probe.format() {
         PluginFormat::Null => Ok(null::probe(probe)),
+        #[cfg(target_os = "linux")]
         PluginFormat::Lv2 | PluginFormat::Unspecified => lv2::probe(probe),
         PluginFormat::Vst3 => vst3::probe(probe),
+        PluginFormat::AudioUnit => audio_unit::probe(probe),
         other => Err(unsupported(other)),
     }
 }
 
 fn unsupported(format: PluginFormat) -> Error {
     Error::unsupported(format!(
-        "this build of plugpen does not host {} plugins; it hosts LV2 and VST3.",
+        "this build of plugpen does not host {} plugins",
         format.as_str_name().trim_start_matches("PLUGIN_FORMAT_")
     ))
 }

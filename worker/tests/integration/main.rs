@@ -1,5 +1,7 @@
 //! The built worker, spoken to as the daemon does.
 
+#[cfg(not(target_vendor = "apple"))]
+mod audio_unit;
 mod choosing;
 mod every_plugin;
 mod lv2;

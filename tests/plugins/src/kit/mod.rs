@@ -5,6 +5,8 @@
 //! ends the process with a sentence ([`demand`]).
 
 mod about;
+#[cfg(not(target_vendor = "apple"))]
+pub mod audio_unit;
 mod block;
 pub mod lv2;
 mod mail;

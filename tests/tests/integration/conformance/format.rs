@@ -96,3 +96,31 @@ pub const LV2: Format = Format {
     programs: ("parameter", &[("Low", 0.25), ("High", 0.75)]),
     says_tail: false,
 };
+
+/// AudioUnit, in a simulated AudioToolbox: one bundle, a unit for each plugin.
+pub const AUDIO_UNIT: Format = Format {
+    name: "AudioUnit",
+    open: |server, plugin, options| {
+        let options = OpenOptions {
+            selector: title(plugin),
+            ..options
+        };
+        server.open(built().unwrap().component().to_str().unwrap(), &options)
+    },
+    most_gain: 4.0,
+    sidechain: |main, side| main * side,
+    messages: EVERY_MESSAGE,
+    hears: |recording, loop_end| [recording, loop_end],
+    programs: ("parameter", &[("Low", 0.25), ("High", 0.75)]),
+    says_tail: true,
+};
+
+/// `born-slow` is called "Test Born Slow".
+fn title(plugin: &str) -> String {
+    let words = plugin.split('-').map(|word| match word {
+        "midi" => "MIDI".to_owned(),
+        word => word[..1].to_uppercase() + &word[1..],
+    });
+    let words: Vec<String> = words.collect();
+    format!("Test {}", words.join(" "))
+}

@@ -176,3 +176,8 @@ mod lv2 {
     every_format!(super::format::LV2);
     every_plugin_format!(super::format::LV2);
 }
+
+mod audio_unit {
+    every_format!(super::format::AUDIO_UNIT);
+    every_plugin_format!(super::format::AUDIO_UNIT);
+}

@@ -1,6 +1,7 @@
 //! Opening: by selector, by URI, and what the plugin turns out to be.
 
 use plugpen::OpenOptions;
+use plugpen::v1::PluginFormat;
 
 use super::{bundle, open, server};
 
@@ -66,4 +67,19 @@ fn closing_ends_the_worker_and_twice_is_no_error() {
     super::until("the worker's end", || {
         !plugpen_tests::census::is_running(worker)
     });
+}
+
+#[test]
+fn the_server_says_that_audio_units_never_ran_on_a_mac() {
+    let formats = server().info().unwrap().formats;
+    let audio_unit = formats
+        .iter()
+        .find(|support| support.format() == PluginFormat::AudioUnit)
+        .unwrap();
+    assert_eq!(audio_unit.available, cfg!(target_os = "macos"));
+    assert!(
+        audio_unit.note.contains("never run on macOS"),
+        "{}",
+        audio_unit.note
+    );
 }

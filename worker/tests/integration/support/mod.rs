@@ -163,6 +163,8 @@ impl Worker {
             PluginFormat::Null
         } else if options.path.contains(".vst3") {
             PluginFormat::Vst3
+        } else if options.path.ends_with(".component") {
+            PluginFormat::AudioUnit
         } else {
             PluginFormat::Lv2
         };

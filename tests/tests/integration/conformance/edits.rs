@@ -10,12 +10,13 @@ use crate::system::server;
 
 /// Something a callback was told.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Told {
+pub enum Told {
     Value(u32, f64),
     Gesture(u32, bool),
 }
 
-fn listen(plugin: &Plugin) -> Arc<Mutex<Vec<Told>>> {
+/// Keeps what callbacks are told.
+pub fn listen(plugin: &Plugin) -> Arc<Mutex<Vec<Told>>> {
     let told = Arc::new(Mutex::new(Vec::new()));
     let (values, gestures) = (Arc::clone(&told), Arc::clone(&told));
     plugin.set_param_value_callback(Some(Box::new(move |index, value| {

@@ -124,3 +124,43 @@ fn title(plugin: &str) -> String {
     let words: Vec<String> = words.collect();
     format!("Test {}", words.join(" "))
 }
+
+/// What VST3 has events for, and controllers that `midi` maps to parameters. There is no program
+/// change on its way in.
+const VST3_MESSAGES: &[&[u8]] = &[
+    &[0x90, 60, 100],
+    &[0x85, 60, 64],
+    &[0xA0, 61, 33],
+    &[0xB0, 1, 99],
+    &[0xBF, 64, 127],
+    &[0xD2, 77],
+    &[0xE1, 0x12, 0x34],
+];
+
+/// VST3: one module, a class for each plugin.
+pub const VST3: Format = Format {
+    name: "VST3",
+    open: |server, plugin, options| {
+        let options = OpenOptions {
+            selector: title(plugin),
+            ..options
+        };
+        server.open(built().unwrap().vst3().to_str().unwrap(), &options)
+    },
+    most_gain: 4.0,
+    sidechain: |main, side| main * side,
+    messages: VST3_MESSAGES,
+    hears: |recording, loop_end| [recording, loop_end],
+    programs: ("parameter", &[("Low", 0.25), ("High", 0.75)]),
+    says_tail: true,
+};
+
+/// `born-slow` is called "Test Born Slow".
+fn title(plugin: &str) -> String {
+    let words = plugin.split('-').map(|word| match word {
+        "midi" => "MIDI".to_owned(),
+        word => word[..1].to_uppercase() + &word[1..],
+    });
+    let words: Vec<String> = words.collect();
+    format!("Test {}", words.join(" "))
+}

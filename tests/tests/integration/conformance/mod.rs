@@ -8,6 +8,7 @@ mod deaths;
 mod double;
 mod edits;
 mod format;
+mod gestures;
 mod latency;
 mod lifecycle;
 mod midi;
@@ -157,6 +158,17 @@ macro_rules! every_plugin_format {
     };
 }
 
+/// What only formats with a way back from the plugin to its host can show.
+macro_rules! every_format_with_edits {
+    ($format:expr) => {
+        tests! {
+            $format;
+            gestures::a_gesture_of_the_plugin_is_told_in_order,
+            gestures::a_value_that_the_plugin_sets_while_it_plays_is_told,
+        }
+    };
+}
+
 /// What only formats of both precisions can show.
 macro_rules! every_format_with_doubles {
     ($format:expr) => {
@@ -180,4 +192,11 @@ mod lv2 {
 mod audio_unit {
     every_format!(super::format::AUDIO_UNIT);
     every_plugin_format!(super::format::AUDIO_UNIT);
+}
+
+mod vst3 {
+    every_format!(super::format::VST3);
+    every_plugin_format!(super::format::VST3);
+    every_format_with_edits!(super::format::VST3);
+    every_format_with_doubles!(super::format::VST3);
 }

@@ -51,17 +51,19 @@ pub fn a_state_of_the_plugins_own_making_comes_back(format: &Format) {
         play(&plugin, &silence);
     }
     let state = plugin.get_state().unwrap();
-    play(&plugin, &silence);
+    // A host may have played a frame of its own at first, to learn the latency.
+    let next = play(&plugin, &silence)[0];
+    assert!((320.0..384.0).contains(&next), "{next}");
     plugin.set_state(&state).unwrap();
-    assert_eq!(play(&plugin, &silence)[0], 320.0);
+    assert_eq!(play(&plugin, &silence)[0], next);
     let other = format.open(&server, "counter");
     other.set_state(&state).unwrap();
-    assert_eq!(play(&other, &silence)[0], 320.0);
+    assert_eq!(play(&other, &silence)[0], next);
     // Neither a reset nor another rate loses it.
     other.reset().unwrap();
-    assert_eq!(play(&other, &silence)[0], 384.0);
+    assert_eq!(play(&other, &silence)[0], next + 64.0);
     other.set_sample_rate(44_100.0).unwrap();
-    assert_eq!(play(&other, &silence)[0], 448.0);
+    assert_eq!(play(&other, &silence)[0], next + 128.0);
 }
 
 pub fn a_large_state_goes_both_ways(format: &Format) {

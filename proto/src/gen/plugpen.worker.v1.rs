@@ -185,7 +185,8 @@ pub struct Loaded {
 /// file (VST).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Probe {
-    /// LV2: bundles' paths, or folders to search when `search` is set.
+    /// LV2: bundles' paths, or folders to search when `search` is set. VST3: modules, of
+    /// which `search` only lists the classes: none is made, and channels are not known.
     #[prost(string, repeated, tag = "1")]
     pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bool, tag = "2")]

@@ -26,6 +26,8 @@ const QUEUE: usize = 64;
 const BATCH: usize = 24;
 /// Folders that one probe worker is let into.
 const FOLDERS: usize = 64;
+/// Plugins of one file that may die, each in a worker of its own, before the file is given up.
+const MAX_DEATHS: usize = 8;
 
 /// A candidate that was read.
 pub struct Reading {
@@ -121,10 +123,57 @@ impl Reader {
         let _turn = self.turns.acquire().await;
         let readable = target::readable(&candidate.path, candidate.format, &self.places);
         let mut prober = Prober::new(&self.daemon, readable, name(&candidate));
-        if let Err(error) = self.read(&mut prober, &[&candidate]).await {
-            self.tell(&candidate, failed(&candidate, &error), true)
-                .await;
+        let Err(error) = self.read(&mut prober, &[&candidate]).await else {
+            return;
+        };
+        let listed = match candidate.format {
+            PluginFormat::Vst3 => {
+                prober
+                    .probe(request(&[&candidate], true, String::new()))
+                    .await
+            }
+            _ => Err(error.clone()),
+        };
+        drop(prober);
+        let findings = match listed {
+            Ok(listed) if listed.plugins.len() > 1 => self.read_each(&candidate, listed).await,
+            _ => failed(&candidate, &error),
+        };
+        self.tell(&candidate, findings, true).await;
+    }
+
+    /// Reads the plugins of a file in a worker each: one of them kills its worker, and must not
+    /// hide the others.
+    async fn read_each(&self, candidate: &Candidate, listed: Probed) -> Findings {
+        let mut all = Findings::default();
+        let mut deaths = 0;
+        for plugin in listed.plugins {
+            let readable = target::readable(&candidate.path, candidate.format, &self.places);
+            let mut prober = Prober::new(&self.daemon, readable, plugin.name);
+            let request = request(&[candidate], false, plugin.identifier);
+            let found = match prober.probe(request).await {
+                Ok(mut probed) => {
+                    vouch(&mut probed, &candidate.path, candidate.format);
+                    sort(&[candidate], probed).remove(0).1
+                }
+                Err(error) => {
+                    deaths += 1;
+                    failed(candidate, &error)
+                }
+            };
+            all.plugins.extend(found.plugins);
+            all.failures.extend(found.failures);
+            // Each may have hung for as long as the deadline is.
+            if deaths == MAX_DEATHS {
+                let error = Error::new(
+                    ErrorReason::LimitReached,
+                    format!("{MAX_DEATHS} of its plugins died; the rest was not tried"),
+                );
+                all.failures.extend(failed(candidate, &error).failures);
+                break;
+            }
         }
+        all
     }
 
     /// Reads a batch in one call and tells what each gave.
@@ -141,14 +190,7 @@ impl Reader {
         if let [one] = batch {
             prober.set_name(&name(one));
         }
-        let paths: Vec<PathBuf> = batch.iter().map(|c| c.path.clone()).collect();
-        let request = Probe {
-            paths: texts(&paths),
-            search: false,
-            format: batch[0].format.into(),
-            identifier: String::new(),
-        };
-        let mut probed = prober.probe(request).await?;
+        let mut probed = prober.probe(request(batch, false, String::new())).await?;
         if let [one] = batch {
             vouch(&mut probed, &one.path, one.format);
         }
@@ -166,6 +208,16 @@ impl Reader {
         };
         // Whoever does not listen any more drops this task as well.
         let _ = self.readings.send(reading).await;
+    }
+}
+
+fn request(batch: &[&Candidate], search: bool, identifier: String) -> Probe {
+    let paths: Vec<PathBuf> = batch.iter().map(|c| c.path.clone()).collect();
+    Probe {
+        paths: texts(&paths),
+        search,
+        format: batch[0].format.into(),
+        identifier,
     }
 }
 

@@ -1,8 +1,62 @@
-//! Reading what plugins say of themselves runs none of their code.
+//! Reading what plugins say of themselves, whatever they do meanwhile. LV2's Turtle is read
+//! without running any of their code.
 
-use plugpen::ScanItem;
+use plugpen::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailure};
+use plugpen::{OpenOptions, ScanItem, Server};
+use plugpen_tests::places::built;
 
-use super::{bundle, server};
+use super::{bundle, server, server_with};
+
+/// What is found below a folder.
+fn scan(server: &Server, folder: &std::path::Path) -> (Vec<PluginDescription>, Vec<ScanFailure>) {
+    let (mut plugins, mut failures) = (Vec::new(), Vec::new());
+    let folder = [folder.to_str().unwrap().to_owned()];
+    server
+        .scan(&folder, true, &mut |item| match item {
+            ScanItem::Plugin(plugin) => plugins.push(plugin),
+            ScanItem::Failure(failure) => failures.push(failure),
+            ScanItem::Progress(_) => {}
+        })
+        .unwrap();
+    (plugins, failures)
+}
+
+#[test]
+fn a_class_that_dies_does_not_hide_the_others_of_its_module() {
+    let server = server_with("[deadlines]\nprobe_seconds = 3\n");
+    let module = built().unwrap().vst3();
+    let (plugins, failures) = scan(&server, &module);
+    let gain = plugins.iter().find(|plugin| plugin.name == "Test Gain");
+    let gain = gain.unwrap_or_else(|| panic!("{plugins:?}, {failures:?}"));
+    assert_eq!(gain.format(), PluginFormat::Vst3);
+    assert_eq!(gain.path, module.to_str().unwrap());
+    assert_eq!((gain.num_inputs, gain.num_outputs), (2, 2));
+    assert_eq!((gain.identifier.len(), gain.unique_id.len()), (32, 8));
+    let says = |text: &str, reason: ErrorReason| {
+        let is_it = |f: &ScanFailure| f.message.contains(text) && f.reason() == reason;
+        assert!(failures.iter().any(is_it), "{text}: {failures:?}");
+    };
+    says("died of SIGSEGV (11)", ErrorReason::PluginCrashed);
+    says("called exit(", ErrorReason::PluginCrashed);
+    says("no answer within 3 s", ErrorReason::PluginHung);
+    // Each way to say which one leads to it.
+    for selector in [&gain.index.to_string(), &gain.name, &gain.identifier] {
+        let options = OpenOptions {
+            selector: selector.clone(),
+            audio: false,
+            ..OpenOptions::default()
+        };
+        let plugin = server.open(&gain.path, &options).unwrap();
+        assert_eq!(&plugin.description(), gain, "{selector}");
+    }
+    let options = OpenOptions {
+        selector: "nobody".into(),
+        ..OpenOptions::default()
+    };
+    let error = server.open(&gain.path, &options).unwrap_err();
+    assert_eq!(error.reason, ErrorReason::NotFound);
+    assert!(error.message.contains("Test Gain"), "{error}");
+}
 
 #[test]
 fn a_probe_finds_every_plugin_of_a_bundle() {

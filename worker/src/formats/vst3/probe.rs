@@ -47,6 +47,10 @@ fn describe_all(path: &Path, module: &Module, host: &Host, probe: &Probe, probed
         if !probe.identifier.is_empty() && class.id.to_string() != probe.identifier {
             continue;
         }
+        if probe.search {
+            probed.plugins.push(listed(path, class, index));
+            continue;
+        }
         match Instance::component(module, class, host) {
             Ok(plug) => {
                 let buses = Buses::read(&plug.component);
@@ -68,6 +72,15 @@ fn describe_all(path: &Path, module: &Module, host: &Host, probe: &Probe, probed
 pub fn describe(path: &Path, class: &Class, index: usize, buses: &Buses) -> PluginDescription {
     let (num_inputs, num_outputs) = buses.default_channels();
     PluginDescription {
+        num_inputs,
+        num_outputs,
+        ..listed(path, class, index)
+    }
+}
+
+/// What a factory alone says, with nothing of the plugin made.
+fn listed(path: &Path, class: &Class, index: usize) -> PluginDescription {
+    PluginDescription {
         name: class.name.clone(),
         vendor: class.vendor.clone(),
         version: class.version.clone(),
@@ -77,9 +90,7 @@ pub fn describe(path: &Path, class: &Class, index: usize, buses: &Buses) -> Plug
         identifier: class.id.to_string(),
         index: count(index),
         accepts_midi: class.is_instrument(),
-        produces_midi: false,
-        num_inputs,
-        num_outputs,
+        ..PluginDescription::default()
     }
 }
 

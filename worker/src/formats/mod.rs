@@ -181,6 +181,7 @@ pub struct Opening {
     /// The bundle or file, absolute; empty for the null format.
     pub bundle: PathBuf,
     /// The only folder that can be written in.
+    #[cfg(target_os = "linux")]
     pub private_dir: PathBuf,
     /// Where the plugin's own doings are noted.
     pub notices: Arc<Notices>,
@@ -196,6 +197,7 @@ pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
     let opening = Opening {
         options,
         bundle: load.bundle.into(),
+        #[cfg(target_os = "linux")]
         private_dir: load.private_dir.into(),
         notices,
     };

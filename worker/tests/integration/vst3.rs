@@ -236,6 +236,11 @@ fn states_that_are_none_are_refused() {
         assert!(message.starts_with("Failed to set plugin state"));
     }
     assert_eq!(state(&mut worker), own);
+    // What was set before stays set.
+    let feedback = index(&mut worker, "Feedback");
+    set(&mut worker, feedback, 0.875);
+    restore(&mut worker, b"VST3").unwrap_err();
+    assert_ne!(state(&mut worker), own);
     // A plugin that refuses the state it has all the same keeps it.
     let mut worker = Worker::plugin();
     worker.load(installed_vst3("ZamAutoSat")).unwrap();

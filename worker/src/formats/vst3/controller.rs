@@ -315,10 +315,16 @@ impl Controller for Vst3Controller {
         data: &[u8],
     ) -> Result<(), Error> {
         let processor = own(parked)?;
-        // What was set before must not come after the state.
         self.tell_controller();
-        self.shared.to_processor.take(|_| {});
-        state::restore(&self.instance, self.class.id, data)?;
+        // What was set before must not come after the state, unless there is none.
+        let mut pending = Vec::new();
+        self.shared.to_processor.take(|index| pending.push(index));
+        if let Err(error) = state::restore(&self.instance, self.class.id, data) {
+            for index in pending {
+                self.shared.to_processor.mark(index);
+            }
+            return Err(error);
+        }
         self.read_values(true);
         self.catch_up(processor);
         self.shared.notices.state();

@@ -18,6 +18,7 @@ INFO_KEYS = {
     "is_automatable",
     "is_boolean",
     "category",
+    "kind",
 }
 
 

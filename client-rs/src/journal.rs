@@ -96,6 +96,16 @@ impl Journal {
         }
     }
 
+    /// A fresh worker has another value for the same text.
+    pub(crate) fn parameter_moved(&mut self, index: u32, from: f64, to: f64) {
+        let at = usize::try_from(index).unwrap_or(usize::MAX);
+        if let Some(entry) = self.parameters.get_mut(at)
+            && entry.1.to_bits() == from.to_bits()
+        {
+            entry.1 = to;
+        }
+    }
+
     pub(crate) fn set_transport(&mut self, transport: Option<Transport>) {
         self.transport = transport;
     }

@@ -2,6 +2,7 @@
 
 mod audio;
 mod buses;
+pub(crate) mod files;
 mod notices;
 mod parameters;
 mod playback;

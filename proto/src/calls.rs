@@ -70,6 +70,7 @@ worker_calls! {
     SetState: SetStateRequest => SetStateResponse, parks;
     ListPrograms: ListProgramsRequest => ListProgramsResponse;
     SetProgram: SetProgramRequest => SetProgramResponse, parks;
+    StageFile: StageFileRequest => StageFileResponse;
     SetTransport: SetTransportRequest => SetTransportResponse;
     ClearTransport: ClearTransportRequest => ClearTransportResponse;
     Reset: ResetRequest => ResetResponse, parks;

@@ -6,6 +6,10 @@ pub const MAX_FRAME: usize = 64 * 1024;
 pub const MAX_WORKER_MESSAGE: usize = MAX_STATE + 1024 * 1024;
 /// Largest state of a plugin, in bytes. The largest met in 872 real plugins is 4.1 MB.
 pub const MAX_STATE: usize = 64 * 1024 * 1024;
+/// Largest file that is handed over to a plugin, in bytes: what one message carries.
+pub const MAX_FILE: usize = MAX_STATE;
+/// Bytes of all files handed over to one worker.
+pub const MAX_STAGED: u64 = 1 << 30;
 /// Bytes of a chunk in which a state travels over gRPC.
 pub const STATE_CHUNK: usize = 256 * 1024;
 /// Largest block, in frames: minihost's own bound.

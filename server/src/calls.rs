@@ -52,6 +52,7 @@ plugin_calls! {
     SetStateRequest: State;
     ListProgramsRequest: Control;
     SetProgramRequest: State;
+    StageFileRequest: State, |r| text("name", &r.name);
     SetTransportRequest: Control, |r| transport(r.transport.as_ref());
     ClearTransportRequest: Control;
     ResetRequest: State;

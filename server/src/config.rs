@@ -30,6 +30,9 @@ pub struct Flags {
     /// The worker program [default: plugpen-worker beside this program]
     #[arg(long, value_name = "PATH")]
     pub worker: Option<PathBuf>,
+    /// What workers may read besides the system's libraries and their plugin; repeatable
+    #[arg(long, value_name = "PATH")]
+    pub read_only: Vec<PathBuf>,
     /// A TOML file with any of these settings, limits and deadlines
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -71,6 +74,7 @@ struct File {
     listen: Vec<String>,
     runtime_dir: Option<PathBuf>,
     worker: Option<PathBuf>,
+    read_only: Vec<PathBuf>,
     log_format: Option<LogFormat>,
     log_level: Option<String>,
     sandbox: Option<String>,
@@ -89,6 +93,8 @@ pub struct Config {
     pub runtime_dir: PathBuf,
     /// The worker program.
     pub worker: PathBuf,
+    /// What workers may read besides the system's libraries and their plugin.
+    pub read_only: Vec<PathBuf>,
     /// Form of the log.
     pub log_format: LogFormat,
     /// A tracing filter.
@@ -180,6 +186,7 @@ impl Config {
         Ok(Self {
             listen,
             worker: worker_program(flags.worker.clone().or(file.worker))?,
+            read_only: readable([file.read_only, flags.read_only.clone()].concat())?,
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             log_level: flags
                 .log_level
@@ -217,6 +224,20 @@ fn unix_path(address: &str) -> Result<PathBuf, ConfigError> {
             "cannot listen on {address:?}; expected unix:/absolute/path"
         ))),
     }
+}
+
+/// Absolute and there: a misspelt path would only show as plugins that do not load.
+fn readable(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, ConfigError> {
+    let canonical = paths.into_iter().map(|path| {
+        let found = path.canonicalize();
+        found.map_err(|error| {
+            ConfigError::Value(format!(
+                "read_only names {}, which cannot be read: {error}",
+                path.display()
+            ))
+        })
+    });
+    canonical.collect()
 }
 
 fn worker_program(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
@@ -260,6 +281,8 @@ mod tests {
         assert_eq!(config.listen, [PathBuf::from("/b")]);
         assert_eq!(config.sandbox, Sandbox::Off);
         assert_eq!((config.limits.workers, config.limits.probes), (3, 4));
+        let config = load("read_only = [\"/usr\"]", &["--read-only", "/etc/.."]).unwrap();
+        assert_eq!(config.read_only, [PathBuf::from("/usr"), "/".into()]);
         let config = load("", &["--runtime-dir", "/r"]).unwrap();
         assert_eq!(config.listen, [PathBuf::from("/r/plugpend.sock")]);
         assert!(config.token);
@@ -270,6 +293,7 @@ mod tests {
         for (toml, word) in [
             ("workres = 3", "workres"),
             ("sandbox = \"some\"", "best-effort"),
+            ("read_only = [\"/nowhere\"]", "/nowhere"),
             ("listen = [\"tcp:1\"]", "unix:/absolute"),
             ("listen = [\"unix:x\"]", "unix:/absolute"),
             ("[deadlines]\nload_seconds = -1", "load_seconds"),

@@ -20,6 +20,7 @@ use crate::worker_client::{Birth, Told, Worker};
 pub struct Launcher {
     program: PathBuf,
     sandbox: Sandbox,
+    read_only: Vec<PathBuf>,
     lv2_path: Option<OsString>,
     private_dirs: PathBuf,
     hello_deadline: Duration,
@@ -51,6 +52,7 @@ impl Launcher {
         Self {
             program: config.worker.clone(),
             sandbox: config.sandbox,
+            read_only: config.read_only.clone(),
             lv2_path: config.search_paths.lv2.clone(),
             private_dirs,
             hello_deadline: config.deadlines.of(Class::Control),
@@ -105,7 +107,7 @@ impl Launcher {
             role: errand.role,
             sandbox: self.sandbox,
             private_dir: self.private_dirs.join(format!("w{number}")),
-            read_only: errand.read_only,
+            read_only: [errand.read_only, self.read_only.clone()].concat(),
             lv2_path: self.lv2_path.clone(),
         };
         let birth = Birth {

@@ -1,6 +1,6 @@
 //! Parameters: values of 0 to 1, texts, gestures, morphing.
 
-use plugpen::v1::Parameter;
+use plugpen::v1::{Parameter, ParameterKind};
 use pyo3::{prelude::*, types::PyDict};
 
 use super::Plugin;
@@ -49,7 +49,8 @@ impl Plugin {
     ///     A dict with ``name``, ``id`` (the format's stable one), ``label`` (the unit),
     ///     ``current_value_str``, ``min_value`` and ``max_value`` (0.0 and 1.0), ``default_value``
     ///     (also as ``default``), ``num_steps`` (0 if continuous), ``is_automatable``,
-    ///     ``is_boolean`` and ``category`` (JUCE's number; 0 is generic).
+    ///     ``is_boolean``, ``category`` (JUCE's number; 0 is generic) and ``kind``: "number",
+    ///     "text" or "path". Of a text or path, `param_from_text` gives the value to set.
     fn get_param_info<'py>(&self, py: Python<'py>, index: Int) -> PyResult<Bound<'py, PyDict>> {
         let index = self.parameter(index)?;
         let info = self.call(py, |plugin| plugin.get_param_info(index))?;
@@ -171,5 +172,11 @@ fn info_dict<'py>(py: Python<'py>, info: &Parameter) -> PyResult<Bound<'py, PyDi
     dict.set_item("is_automatable", info.is_automatable)?;
     dict.set_item("is_boolean", info.is_boolean)?;
     dict.set_item("category", info.category)?;
+    let kind = match info.kind() {
+        ParameterKind::Unspecified | ParameterKind::Number => "number",
+        ParameterKind::Text => "text",
+        ParameterKind::Path => "path",
+    };
+    dict.set_item("kind", kind)?;
     Ok(dict)
 }

@@ -4,7 +4,7 @@ use pyo3::{prelude::*, types::PyBytes};
 
 use super::Plugin;
 use crate::{
-    arguments::{Blob, Int},
+    arguments::{Blob, Int, PathText},
     errors::invalid,
 };
 
@@ -49,6 +49,21 @@ impl Plugin {
         not_empty(&data)?;
         let data = data.as_slice();
         self.call(py, |plugin| plugin.set_program_state(data))
+    }
+
+    /// Copy a file to where the plugin, which can read nothing of this process's, can read it.
+    ///
+    /// `param_from_text` does so by itself for parameters whose ``kind`` is "path". A state that
+    /// names a file by its own path can be set once the file has been handed over.
+    ///
+    /// Returns:
+    ///     The file's path as the plugin has it.
+    ///
+    /// Raises:
+    ///     PluginNotFound: There is no such file.
+    ///     LimitReached: It is larger than 64 MiB.
+    fn stage_file(&self, py: Python<'_>, path: PathText) -> PyResult<String> {
+        self.call(py, |plugin| plugin.stage_file(&path.0))
     }
 
     /// The name of a factory program, 0 up to `num_programs` - 1.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use plugpen_proto::v1::{
     BeginParameterGestureRequest, EndParameterGestureRequest, GetParameterRequest,
     GetParametersRequest, ListParametersRequest, Parameter, ParameterFromTextRequest,
-    ParameterToTextRequest, ParameterValue, SetParameterRequest, SetParametersRequest,
+    ParameterKind, ParameterToTextRequest, ParameterValue, SetParameterRequest,
+    SetParametersRequest,
 };
 
 use super::Plugin;
@@ -148,7 +149,13 @@ impl Plugin {
             request,
             |mut api, request| async move { api.parameters.list_parameters(request).await },
         )?;
-        Ok(listed.parameters)
+        let mut parameters = listed.parameters;
+        for parameter in &mut parameters {
+            if parameter.kind() == ParameterKind::Path {
+                parameter.text = self.own_text(std::mem::take(&mut parameter.text));
+            }
+        }
+        Ok(parameters)
     }
 
     /// What does not change of every parameter: names, ids, ranges, steps. Kept until the plugin
@@ -197,16 +204,29 @@ impl Plugin {
             request,
             |mut api, request| async move { api.parameters.parameter_to_text(request).await },
         )?;
-        Ok(shown.text)
+        Ok(self.own_text(shown.text))
     }
 
     /// The value that the plugin reads from a text, 0 to 1; what it makes of junk is its own
-    /// affair.
+    /// affair. A parameter of texts gives each text a value. Where it is a path, the text may name
+    /// any file of this process's, which is handed over: see [`Plugin::stage_file`].
     ///
     /// # Errors
-    /// `IndexOutOfRange`, and those of every call: see [`Plugin`].
+    /// `IndexOutOfRange`, those of [`Plugin::stage_file`], and those of every call: see
+    /// [`Plugin`].
     pub fn param_from_text(&self, index: u32, text: &str) -> Result<f64> {
         self.check_index(index)?;
+        match self.worker_text(index, text)? {
+            Some(theirs) => {
+                let value = self.send_text(index, &theirs)?;
+                self.told(index, text, value);
+                Ok(value)
+            }
+            None => self.send_text(index, text),
+        }
+    }
+
+    fn send_text(&self, index: u32, text: &str) -> Result<f64> {
         let request = ParameterFromTextRequest {
             handle: self.shared.handle.clone(),
             index,

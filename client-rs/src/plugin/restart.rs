@@ -93,15 +93,18 @@ impl Plugin {
 
     /// Tells the fresh worker what the old one had been told.
     fn restore(&self) -> Result<()> {
-        let steps = self.shared.journal().steps();
-        steps.into_iter().try_for_each(|step| {
-            self.restore_step(step).map_err(|mut error| {
-                error.message = format!(
-                    "the plugin was restarted, but not restored: {}",
-                    error.message
-                );
-                error
-            })
+        let restored = self.hand_over_again().and_then(|()| {
+            let steps = self.shared.journal().steps();
+            steps
+                .into_iter()
+                .try_for_each(|step| self.restore_step(step))
+        });
+        restored.map_err(|mut error| {
+            error.message = format!(
+                "the plugin was restarted, but not restored: {}",
+                error.message
+            );
+            error
         })
     }
 

@@ -16,6 +16,7 @@ use crate::callbacks::{
 use crate::connection::{Api, Call, Connection};
 use crate::error::{self, Error, Result};
 use crate::journal::Journal;
+use crate::plugin::files::Handed;
 
 /// How long a caller whose ring died waits for the daemon to say why. The news comes within a
 /// millisecond of the death; this is for a machine with other things to do.
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) callbacks: Arc<Callbacks>,
     /// Parameter descriptions of the present generation; values and texts in them are old.
     pub(crate) descriptions: Mutex<Option<Arc<[Parameter]>>>,
+    /// Files and texts given to the present worker.
+    pub(crate) handed: Mutex<Handed>,
     facts: RwLock<Arc<OpenedPlugin>>,
     latency_samples: AtomicU32,
     /// The tail may have changed since it was last asked for.
@@ -52,6 +55,7 @@ impl Shared {
             submitted: AtomicU64::new(0),
             callbacks: Arc::default(),
             descriptions: Mutex::default(),
+            handed: Mutex::default(),
             latency_samples: AtomicU32::new(opened.latency_samples),
             tail_is_stale: AtomicBool::new(false),
             journal: Mutex::new(Journal::new(opened.num_parameters)),

@@ -17,7 +17,8 @@ const PAGES: usize = 10_000;
 
 impl Plugin {
     /// The whole state, empty where the plugin has none. Contains every parameter set before,
-    /// and belongs after all blocks processed so far.
+    /// and belongs after all blocks processed so far. Files that were handed over are in it by
+    /// their own names; where it is set in another process, hand them over first.
     ///
     /// # Errors
     /// Those of every call: see [`Plugin`].
@@ -79,6 +80,7 @@ impl Plugin {
                 }
                 Ok(state)
             })
+            .map(|state| self.own_state(state))
     }
 
     pub(crate) fn send_state(&self, scope: StateScope, state: &[u8]) -> Result<()> {
@@ -97,7 +99,8 @@ impl Plugin {
                 ),
             ));
         }
-        let chunks: Vec<_> = state
+        let chunks: Vec<_> = self
+            .worker_state(state)
             .chunks(STATE_CHUNK)
             .map(|chunk| SetStateRequest {
                 handle: self.shared.handle.clone(),

@@ -2763,6 +2763,8 @@ pub struct Parameter {
     pub plain_max: f64,
     #[prost(bool, tag = "14")]
     pub is_bypass: bool,
+    #[prost(enumeration = "ParameterKind", tag = "15")]
+    pub kind: i32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListParametersRequest {
@@ -2879,6 +2881,44 @@ pub struct EndParameterGestureRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndParameterGestureResponse {}
+/// What a parameter's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ParameterKind {
+    /// A number.
+    Unspecified = 0,
+    Number = 1,
+    /// A text. It gets a value when ParameterFromText is told it; the value is good for this
+    /// worker only.
+    Text = 2,
+    /// A text that names a file the plugin reads. One outside the worker's reach is handed over
+    /// by StageFile, whose answer is the text to use.
+    Path = 3,
+}
+impl ParameterKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PARAMETER_KIND_UNSPECIFIED",
+            Self::Number => "PARAMETER_KIND_NUMBER",
+            Self::Text => "PARAMETER_KIND_TEXT",
+            Self::Path => "PARAMETER_KIND_PATH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PARAMETER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "PARAMETER_KIND_NUMBER" => Some(Self::Number),
+            "PARAMETER_KIND_TEXT" => Some(Self::Text),
+            "PARAMETER_KIND_PATH" => Some(Self::Path),
+            _ => None,
+        }
+    }
+}
 /// Generated client implementations.
 #[cfg(feature = "grpc")]
 pub mod parameter_service_client {
@@ -5347,6 +5387,23 @@ pub struct SetStateRequest {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetStateResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StageFileRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// The file's name without folders; what is no letter, digit, dot, dash or underscore of it
+    /// becomes an underscore.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StageFileResponse {
+    /// Where the plugin finds it, until the worker ends.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListProgramsRequest {
     #[prost(string, tag = "1")]
     pub handle: ::prost::alloc::string::String,
@@ -5549,6 +5606,32 @@ pub mod state_service_client {
                 .insert(GrpcMethod::new("plugpen.v1.StateService", "SetState"));
             self.inner.client_streaming(req, path, codec).await
         }
+        /// Copies a file into the worker's own folder, where the plugin can read it: an impulse, a
+        /// sample. The first message names handle and name, all carry data.
+        pub async fn stage_file(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::StageFileRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StageFileResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.StateService/StageFile",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.StateService", "StageFile"));
+            self.inner.client_streaming(req, path, codec).await
+        }
         /// Names of all programs, and the current one.
         pub async fn list_programs(
             &mut self,
@@ -5631,6 +5714,15 @@ pub mod state_service_server {
             request: tonic::Request<tonic::Streaming<super::SetStateRequest>>,
         ) -> std::result::Result<
             tonic::Response<super::SetStateResponse>,
+            tonic::Status,
+        >;
+        /// Copies a file into the worker's own folder, where the plugin can read it: an impulse, a
+        /// sample. The first message names handle and name, all carry data.
+        async fn stage_file(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::StageFileRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::StageFileResponse>,
             tonic::Status,
         >;
         /// Names of all programs, and the current one.
@@ -5804,6 +5896,53 @@ pub mod state_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetStateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.StateService/StageFile" => {
+                    #[allow(non_camel_case_types)]
+                    struct StageFileSvc<T: StateService>(pub Arc<T>);
+                    impl<
+                        T: StateService,
+                    > tonic::server::ClientStreamingService<super::StageFileRequest>
+                    for StageFileSvc<T> {
+                        type Response = super::StageFileResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::StageFileRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as StateService>::stage_file(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StageFileSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -10,7 +10,7 @@ pub struct ToWorker {
     pub after_block: u64,
     #[prost(
         oneof = "to_worker::Call",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
     )]
     pub call: ::core::option::Option<to_worker::Call>,
 }
@@ -52,6 +52,8 @@ pub mod to_worker {
         ListPrograms(super::super::super::v1::ListProgramsRequest),
         #[prost(message, tag = "33")]
         SetProgram(super::super::super::v1::SetProgramRequest),
+        #[prost(message, tag = "34")]
+        StageFile(super::super::super::v1::StageFileRequest),
         #[prost(message, tag = "40")]
         SetTransport(super::super::super::v1::SetTransportRequest),
         #[prost(message, tag = "41")]
@@ -81,7 +83,7 @@ pub struct FromWorker {
     pub id: u64,
     #[prost(
         oneof = "from_worker::Body",
-        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
+        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
     )]
     pub body: ::core::option::Option<from_worker::Body>,
 }
@@ -129,6 +131,8 @@ pub mod from_worker {
         ListPrograms(super::super::super::v1::ListProgramsResponse),
         #[prost(message, tag = "33")]
         SetProgram(super::super::super::v1::SetProgramResponse),
+        #[prost(message, tag = "34")]
+        StageFile(super::super::super::v1::StageFileResponse),
         #[prost(message, tag = "40")]
         SetTransport(super::super::super::v1::SetTransportResponse),
         #[prost(message, tag = "41")]

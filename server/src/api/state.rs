@@ -1,14 +1,14 @@
-//! `StateService`: states in chunks, programs in pages.
+//! `StateService`: states and files in chunks, programs in pages.
 
 use std::pin::Pin;
 
 use futures_util::{Stream, stream};
 use plugpen_proto::Error;
-use plugpen_proto::limits::STATE_CHUNK;
+use plugpen_proto::limits::{MAX_FILE, STATE_CHUNK};
 use plugpen_proto::v1::state_service_server::StateService;
 use plugpen_proto::v1::{
     ErrorReason, GetStateRequest, GetStateResponse, ListProgramsRequest, ListProgramsResponse,
-    SetStateRequest, SetStateResponse,
+    SetStateRequest, SetStateResponse, StageFileRequest, StageFileResponse,
 };
 use tonic::{Request, Response, Status, Streaming};
 
@@ -38,6 +38,20 @@ worker_service! {
     ) -> Result<Response<SetStateResponse>, Status> {
         let (metadata, extensions, messages) = request.into_parts();
         let whole = self.collect(messages).await?;
+        self.pass(Request::from_parts(metadata, extensions, whole)).await
+    }
+
+    async fn stage_file(
+        &self,
+        request: Request<Streaming<StageFileRequest>>,
+    ) -> Result<Response<StageFileResponse>, Status> {
+        let (metadata, extensions, mut messages) = request.into_parts();
+        let mut whole = messages.message().await?.unwrap_or_default();
+        while let Some(more) = messages.message().await? {
+            check_file(whole.data.len() + more.data.len())?;
+            whole.data.extend_from_slice(&more.data);
+        }
+        check_file(whole.data.len())?;
         self.pass(Request::from_parts(metadata, extensions, whole)).await
     }
 
@@ -78,6 +92,16 @@ impl Api {
         }
         Ok(whole)
     }
+}
+
+fn check_file(bytes: usize) -> Result<(), Error> {
+    if bytes <= MAX_FILE {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorReason::LimitReached,
+        format!("the file is larger than {MAX_FILE} bytes, the most that can be handed over"),
+    ))
 }
 
 fn chunks(state: Vec<u8>) -> impl Stream<Item = Result<GetStateResponse, Status>> {

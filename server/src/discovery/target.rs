@@ -202,12 +202,15 @@ mod tests {
         std::fs::create_dir(path("a.lv2")).unwrap();
         std::fs::write(path("a.lv2/manifest.ttl"), "").unwrap();
         std::fs::create_dir(path("empty.lv2")).unwrap();
+        std::fs::create_dir(path("bare")).unwrap();
+        std::fs::write(path("bare/manifest.ttl"), "").unwrap();
         std::fs::write(path("b.so"), "").unwrap();
         std::fs::write(path("c.txt"), "").unwrap();
         let file = |name: &str| file(name, &SearchPaths::default());
         let format = |name: &str| file(&path(name)).map(|t| t.format).map_err(|e| e.reason);
         assert_eq!(format("a.lv2"), Ok(PluginFormat::Lv2));
         assert_eq!(format("a.lv2/"), Ok(PluginFormat::Lv2));
+        assert_eq!(format("bare"), Ok(PluginFormat::Lv2));
         assert_eq!(format("b.so"), Ok(PluginFormat::Vst2));
         assert_eq!(format("c.txt"), Err(ErrorReason::PluginRefused));
         assert_eq!(format("empty.lv2"), Err(ErrorReason::PluginRefused));

@@ -125,6 +125,13 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
                 .check_buses_layout(&call.input_channels, &call.output_channels),
         }),
 
+        Call::StageFile(call) => {
+            let path = session.loaded()?.staging.add(&call.name, &call.data)?;
+            Body::StageFile(StageFileResponse {
+                path: path.to_string_lossy().into_owned(),
+            })
+        }
+
         Call::GetState(call) => {
             let scope = call.scope();
             let data = session

@@ -9,6 +9,7 @@ mod dispatch;
 mod events;
 mod inbox;
 mod session;
+mod staging;
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;

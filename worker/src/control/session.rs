@@ -13,6 +13,7 @@ use plugpen_shm::{RingSpec, WorkerEnd};
 
 use super::channel::{REGIONS, Writer};
 use super::events;
+use super::staging::Staging;
 use crate::arguments::Role;
 use crate::audio::{AudioThread, Seat};
 use crate::formats::{self, BlockRunner, Controller, HostBypass, Notices, Processor};
@@ -32,6 +33,8 @@ pub struct Session {
 pub struct Loaded {
     /// The plugin's main half.
     pub controller: Box<dyn Controller>,
+    /// Files for it.
+    pub staging: Staging,
     /// Who has its other half.
     pub audio: AudioThread,
     /// Frames of the largest block.
@@ -78,6 +81,7 @@ impl Session {
             .options
             .as_ref()
             .map_or(0, |options| options.max_block_size);
+        let staging = Staging::new(load.private_dir.as_ref());
         let plugin = formats::load(load, Arc::clone(&self.notices))?;
         let mut opened = plugin.controller.opened();
         opened.state = PluginState::Ready.into();
@@ -98,6 +102,7 @@ impl Session {
         };
         self.plugin = Some(Loaded {
             controller: plugin.controller,
+            staging,
             audio: AudioThread::start(seat, Arc::clone(&self.notices))?,
             max_frames,
             inputs: opened.num_input_channels + opened.sidechain_channels,

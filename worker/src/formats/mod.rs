@@ -10,6 +10,7 @@ mod block;
 mod bypass;
 pub mod door;
 pub mod fpu;
+mod lent;
 #[cfg(target_os = "linux")]
 pub mod lv2;
 mod marks;
@@ -201,6 +202,7 @@ pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
         private_dir: load.private_dir.into(),
         notices,
     };
+    lent::mathematics();
     match format {
         PluginFormat::Null => null::load(&opening),
         PluginFormat::Vst3 => vst3::load(&opening),

@@ -63,6 +63,9 @@ fn exercise(plugin: &PluginDescription) {
     assert_eq!(worker.call(GetStateRequest::default()).unwrap().data, saved);
 }
 
+/// Packages that cannot be loaded by any host; tests/sweep/known.json says why.
+const BROKEN: [&str; 2] = ["urn:50m30n3:plugins:SO-", "lv2-rubberband#r3"];
+
 /// Puts all plugins through the same and fails with the list of those that did not do well.
 fn exercise_all(plugins: &[PluginDescription], expected: usize) {
     assert!(
@@ -72,6 +75,7 @@ fn exercise_all(plugins: &[PluginDescription], expected: usize) {
     );
     let failed: Vec<&str> = plugins
         .iter()
+        .filter(|plugin| !BROKEN.iter().any(|name| plugin.identifier.contains(name)))
         .filter(|plugin| std::panic::catch_unwind(|| exercise(plugin)).is_err())
         .map(|plugin| plugin.identifier.as_str())
         .collect();

@@ -5,6 +5,8 @@ mod audio_unit;
 mod choosing;
 mod every_plugin;
 mod lv2;
+mod lv2_files;
+mod lv2_full;
 mod null;
 mod sandbox;
 mod support;

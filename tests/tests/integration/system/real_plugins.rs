@@ -59,32 +59,3 @@ fn every_plugin_of_the_small_set_lives_a_whole_life() {
     println!("{lived} plugins lived");
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
-
-/// Everything under /usr/lib/lv2, in the full runs: nothing a plugin does may be untyped.
-#[test]
-fn every_installed_plugin_lives_or_dies_with_a_name() {
-    if !super::full() {
-        println!("not tested: ./dev test --full does");
-        return;
-    }
-    let server = server();
-    let mut found = Vec::new();
-    server
-        .scan(&["/usr/lib/lv2".to_owned()], false, &mut |item| {
-            if let plugpen::ScanItem::Plugin(plugin) = item {
-                found.push(plugin);
-            }
-        })
-        .unwrap();
-    let mut lived = 0;
-    for plugin in &found {
-        match lives(&server, &plugin.path, &plugin.identifier) {
-            Ok(()) => lived += 1,
-            Err(error) => {
-                println!("{}: {:?} {error}", plugin.name, error.reason);
-                assert_ne!(error.reason, plugpen::v1::ErrorReason::ServerBug);
-            }
-        }
-    }
-    println!("{lived} of {} lived", found.len());
-}

@@ -207,6 +207,7 @@ impl ParameterInfo {
             plain_min: range.min().into(),
             plain_max: range.max().into(),
             is_bypass: false,
+            ..Parameter::default()
         }
     }
 

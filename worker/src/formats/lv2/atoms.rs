@@ -2,6 +2,8 @@
 
 use std::ptr::NonNull;
 
+use plugpen_proto::limits::MAX_TEXT;
+
 /// Bytes of an `LV2_Atom`.
 const ATOM: usize = 8;
 /// Bytes of a sequence's header.
@@ -118,16 +120,19 @@ impl SequenceWriter<'_> {
         true
     }
 
-    /// Appends an object with properties of up to 8 bytes each; false if it does not fit.
+    /// Appends an object with these properties; false if it does not fit.
     pub fn object(
         &mut self,
         frame: u32,
         object_type: u32,
         kind: u32,
-        properties: &[(u32, Value)],
+        properties: &[(u32, Value<'_>)],
         known: &super::urids::Known,
     ) -> bool {
-        let size = OBJECT + properties.len() * (PROPERTY + 8);
+        let sizes = properties
+            .iter()
+            .map(|(_, value)| PROPERTY + pad(value.size()));
+        let size = OBJECT + sizes.sum::<usize>();
         let next = self.end + EVENT + size;
         if next > self.bytes.len() {
             return false;
@@ -138,13 +143,14 @@ impl SequenceWriter<'_> {
         put32(self.bytes, at + 4, kind);
         at += OBJECT;
         for (key, value) in properties {
-            let (kind, size, body) = value.encode(known);
+            let size = value.size();
             put32(self.bytes, at, *key);
             put32(self.bytes, at + 4, 0);
             put(self.bytes, at + 8, size);
-            put32(self.bytes, at + 12, kind);
-            self.bytes[at + PROPERTY..at + PROPERTY + 8].copy_from_slice(&body);
-            at += PROPERTY + 8;
+            put32(self.bytes, at + 12, value.kind(known));
+            at += PROPERTY;
+            value.write(&mut self.bytes[at..at + pad(size)]);
+            at += pad(size);
         }
         self.close(next);
         true
@@ -163,9 +169,20 @@ impl SequenceWriter<'_> {
     }
 }
 
-/// A small atom.
+/// What kind of text an atom is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextType {
+    /// `atom:String`.
+    String,
+    /// `atom:Path`.
+    Path,
+    /// `atom:URI`.
+    Uri,
+}
+
+/// An atom with a value of its own, no container.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Value {
+pub enum Value<'a> {
     /// `atom:Bool`.
     Bool(bool),
     /// `atom:Int`.
@@ -178,27 +195,50 @@ pub enum Value {
     Double(f64),
     /// `atom:URID`.
     Urid(u32),
+    /// A text, without its zero byte.
+    Text(TextType, &'a str),
 }
 
-impl Value {
-    fn encode(self, known: &super::urids::Known) -> (u32, usize, [u8; 8]) {
-        let four = |bytes: [u8; 4]| {
-            let mut eight = [0; 8];
-            eight[..4].copy_from_slice(&bytes);
-            eight
-        };
+impl<'a> Value<'a> {
+    fn size(self) -> usize {
         match self {
-            Self::Bool(value) => (known.atom_bool, 4, four(i32::from(value).to_ne_bytes())),
-            Self::Int(value) => (known.atom_int, 4, four(value.to_ne_bytes())),
-            Self::Long(value) => (known.atom_long, 8, value.to_ne_bytes()),
-            Self::Float(value) => (known.atom_float, 4, four(value.to_ne_bytes())),
-            Self::Double(value) => (known.atom_double, 8, value.to_ne_bytes()),
-            Self::Urid(value) => (known.atom_urid, 4, four(value.to_ne_bytes())),
+            Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Urid(_) => 4,
+            Self::Long(_) | Self::Double(_) => 8,
+            Self::Text(_, text) => text.len() + 1,
+        }
+    }
+
+    fn kind(self, known: &super::urids::Known) -> u32 {
+        match self {
+            Self::Bool(_) => known.atom_bool,
+            Self::Int(_) => known.atom_int,
+            Self::Long(_) => known.atom_long,
+            Self::Float(_) => known.atom_float,
+            Self::Double(_) => known.atom_double,
+            Self::Urid(_) => known.atom_urid,
+            Self::Text(TextType::String, _) => known.atom_string,
+            Self::Text(TextType::Path, _) => known.atom_path,
+            Self::Text(TextType::Uri, _) => known.atom_uri,
+        }
+    }
+
+    /// Fills a body of [`Value::size`] bytes and its padding.
+    fn write(self, body: &mut [u8]) {
+        body.fill(0);
+        let mut put = |bytes: &[u8]| body[..bytes.len()].copy_from_slice(bytes);
+        match self {
+            Self::Bool(value) => put(&i32::from(value).to_ne_bytes()),
+            Self::Int(value) => put(&value.to_ne_bytes()),
+            Self::Long(value) => put(&value.to_ne_bytes()),
+            Self::Float(value) => put(&value.to_ne_bytes()),
+            Self::Double(value) => put(&value.to_ne_bytes()),
+            Self::Urid(value) => put(&value.to_ne_bytes()),
+            Self::Text(_, text) => put(text.as_bytes()),
         }
     }
 
     /// Reads an atom of one of these types.
-    pub fn decode(kind: u32, body: &[u8], known: &super::urids::Known) -> Option<Self> {
+    pub fn decode(kind: u32, body: &'a [u8], known: &super::urids::Known) -> Option<Self> {
         let four = || body.first_chunk::<4>().copied();
         let eight = || body.first_chunk::<8>().copied();
         if kind == known.atom_bool {
@@ -214,11 +254,19 @@ impl Value {
         } else if kind == known.atom_urid {
             Some(Self::Urid(u32::from_ne_bytes(four()?)))
         } else {
-            None
+            let kind = match kind {
+                kind if kind == known.atom_string => TextType::String,
+                kind if kind == known.atom_path => TextType::Path,
+                kind if kind == known.atom_uri => TextType::Uri,
+                _ => return None,
+            };
+            let text = body.split(|byte| *byte == 0).next()?;
+            let text = text.get(..text.len().min(MAX_TEXT))?;
+            Some(Self::Text(kind, std::str::from_utf8(text).ok()?))
         }
     }
 
-    /// As a number; URIDs are none.
+    /// As a number; URIDs and texts are none.
     pub fn number(self) -> Option<f64> {
         match self {
             Self::Bool(value) => Some(f64::from(u8::from(value))),
@@ -230,7 +278,7 @@ impl Value {
             Self::Long(value) => Some(value as f64),
             Self::Float(value) => Some(f64::from(value)),
             Self::Double(value) => Some(value),
-            Self::Urid(_) => None,
+            Self::Urid(_) | Self::Text(..) => None,
         }
     }
 }
@@ -333,7 +381,8 @@ mod tests {
         let mut buffer = AtomBuffer::new(256);
         let mut writer = buffer.write(known.atom_sequence);
         assert!(writer.event(3, known.midi_event, &[0x90, 60, 100]));
-        let properties = [(7, Value::Float(0.5)), (9, Value::Long(-2))];
+        let path = Value::Text(TextType::Path, "/impulse.wav");
+        let properties = [(7, Value::Float(0.5)), (8, path), (9, Value::Long(-2))];
         assert!(writer.object(5, known.atom_object, 42, &properties, &known));
         assert!(!writer.event(6, known.midi_event, &[0; 300]));
         let events: Vec<_> = buffer.events(known.atom_sequence).collect();
@@ -346,7 +395,11 @@ mod tests {
         assert_eq!(kind, 42);
         assert_eq!(
             values,
-            [(7, Some(Value::Float(0.5))), (9, Some(Value::Long(-2)))]
+            [
+                (7, Some(Value::Float(0.5))),
+                (8, Some(path)),
+                (9, Some(Value::Long(-2)))
+            ]
         );
     }
 

@@ -2,9 +2,8 @@
 
 use std::ptr::NonNull;
 
-use lv2_sys::LV2_Event_Buffer;
-
 use super::atoms::AtomBuffer;
+use super::events::EventBuffer;
 use super::instance::Instance;
 use super::ports::{Kind, PortInfo, Ports};
 
@@ -13,6 +12,13 @@ use super::ports::{Kind, PortInfo, Ports};
 pub struct AtomPort {
     pub index: u32,
     pub buffer: AtomBuffer,
+}
+
+/// A port of the old event extension and its buffer.
+#[derive(Debug)]
+pub struct EventPort {
+    pub index: u32,
+    pub buffer: EventBuffer,
 }
 
 /// Cells of memory a plugin reads or writes beside us.
@@ -59,10 +65,12 @@ pub struct Buffers {
     silence_used: bool,
     /// For outputs that nobody reads: one each, since plugins read back what they wrote.
     scrap: Vec<(u32, Memory<f32>)>,
-    /// Empty buffers of the old event extension: a header and no events.
-    _events: Vec<Memory<LV2_Event_Buffer>>,
+    /// For ports of a class nobody knows: zeros, as many as any class would want.
+    unknown: Vec<Memory<u64>>,
     pub atoms_in: Vec<AtomPort>,
     pub atoms_out: Vec<AtomPort>,
+    pub events_in: Vec<EventPort>,
+    pub events_out: Vec<EventPort>,
 }
 
 impl Buffers {
@@ -79,9 +87,11 @@ impl Buffers {
             silence: Memory::new(max_frames, 0.0),
             silence_used: false,
             scrap: Vec::new(),
-            _events: Vec::new(),
+            unknown: Vec::new(),
             atoms_in: Vec::new(),
             atoms_out: Vec::new(),
+            events_in: Vec::new(),
+            events_out: Vec::new(),
         };
         let fed = ports.fed_inputs();
         for (at, port) in ports.list.iter().enumerate() {
@@ -99,13 +109,14 @@ impl Buffers {
                 }
                 Kind::AtomIn => atom(&mut buffers.atoms_in, port, sequence_bytes),
                 Kind::AtomOut => atom(&mut buffers.atoms_out, port, sequence_bytes),
-                Kind::Event => {
-                    let memory = Memory::new(1, no_events());
+                Kind::EventIn => event(&mut buffers.events_in, port, sequence_bytes),
+                Kind::EventOut => event(&mut buffers.events_out, port, sequence_bytes),
+                Kind::Other => {
+                    let memory = Memory::new(max_frames.max(sequence_bytes).div_ceil(2), 0u64);
                     let data = memory.at(0).cast();
-                    buffers._events.push(memory);
+                    buffers.unknown.push(memory);
                     data
                 }
-                Kind::Other => std::ptr::null_mut(),
             };
             // SAFETY: memory of the port's kind that lives in `buffers`, beside the instance.
             unsafe { instance.connect(port.index, data) };
@@ -147,16 +158,14 @@ impl Buffers {
     }
 }
 
-/// A buffer of the old event extension without events or room for any.
-fn no_events() -> LV2_Event_Buffer {
-    LV2_Event_Buffer {
-        data: NonNull::dangling().as_ptr(),
-        header_size: u16::try_from(size_of::<LV2_Event_Buffer>()).unwrap_or(u16::MAX),
-        stamp_type: 0,
-        event_count: 0,
-        capacity: 0,
-        size: 0,
-    }
+fn event(ports: &mut Vec<EventPort>, port: &PortInfo, bytes: usize) -> *mut std::ffi::c_void {
+    let buffer = EventBuffer::new(bytes.max(port.minimum_size));
+    let data = buffer.as_ptr().cast();
+    ports.push(EventPort {
+        index: port.index,
+        buffer,
+    });
+    data
 }
 
 fn atom(

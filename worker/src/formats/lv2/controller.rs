@@ -10,7 +10,7 @@ use plugpen_proto::v1::{
 };
 
 use super::parameters::{ParameterInfo, Target};
-use super::patch;
+use super::patch::{self, Saved};
 use super::processor::Lv2Processor;
 use super::programs::Program;
 use super::shared::Shared;
@@ -71,8 +71,16 @@ impl Lv2Controller {
             let mut found = parameters
                 .enumerate()
                 .filter(|(_, p)| key_of(p) == Some(key));
-            if let Some((at, parameter)) = found.next() {
-                processor.adopt(at, parameter.clamp(value));
+            let Some((at, parameter)) = found.next() else {
+                continue;
+            };
+            let plain = match (value, &parameter.texts) {
+                (Saved::Number(number), None) => Some(parameter.clamp(number)),
+                (Saved::Text(text), Some(texts)) => texts.number(&text).ok(),
+                _ => None,
+            };
+            if let Some(plain) = plain {
+                processor.adopt(at, plain);
             }
         }
     }
@@ -107,7 +115,7 @@ impl Controller for Lv2Controller {
             num_programs: count(self.programs.len()),
             latency_samples: self.latency_samples(),
             tail_seconds: self.tail_seconds(),
-            accepts_midi: ports.midi_in().is_some(),
+            accepts_midi: ports.has_midi_in(),
             produces_midi: ports.has_midi_out(),
             has_bypass: self.bypass_parameter().is_some(),
             ..OpenedPlugin::default()
@@ -148,7 +156,10 @@ impl Controller for Lv2Controller {
 
     fn parameter_from_text(&self, index: u32, text: &str) -> Result<f64, Error> {
         let (_, parameter) = self.known(index)?;
-        Ok(parameter.value_of(text))
+        match &parameter.texts {
+            Some(texts) => Ok(parameter.normal(texts.number(text)?)),
+            None => Ok(parameter.value_of(text)),
+        }
     }
 
     fn get_state(&mut self, parked: &mut dyn Processor, _: StateScope) -> Result<Vec<u8>, Error> {

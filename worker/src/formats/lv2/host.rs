@@ -5,7 +5,8 @@ use std::ptr::from_ref;
 use std::sync::{Arc, OnceLock};
 
 use lv2_sys::{
-    LV2_Feature, LV2_Log_Log, LV2_Options_Context_LV2_OPTIONS_INSTANCE, LV2_Options_Option,
+    LV2_Event, LV2_Event_Feature, LV2_Feature, LV2_Log_Log,
+    LV2_Options_Context_LV2_OPTIONS_INSTANCE, LV2_Options_Option, LV2_URI_Map_Feature,
     LV2_URID_Map, LV2_URID_Unmap, LV2_Worker_Schedule,
 };
 
@@ -27,6 +28,8 @@ const PLAIN: [&CStr; 6] = [
 
 const MAP: &CStr = c"http://lv2plug.in/ns/ext/urid#map";
 const UNMAP: &CStr = c"http://lv2plug.in/ns/ext/urid#unmap";
+const URI_MAP: &CStr = c"http://lv2plug.in/ns/ext/uri-map";
+const EVENT: &CStr = c"http://lv2plug.in/ns/ext/event";
 const OPTIONS: &CStr = c"http://lv2plug.in/ns/ext/options#options";
 const LOG: &CStr = c"http://lv2plug.in/ns/ext/log#log";
 const SCHEDULE: &CStr = c"http://lv2plug.in/ns/ext/worker#schedule";
@@ -68,6 +71,8 @@ unsafe impl Sync for Features {}
 struct Parts {
     map: LV2_URID_Map,
     unmap: LV2_URID_Unmap,
+    uri_map: LV2_URI_Map_Feature,
+    event: LV2_Event_Feature,
     log: LV2_Log_Log,
     schedule: LV2_Worker_Schedule,
     options: [LV2_Options_Option; 6],
@@ -92,6 +97,12 @@ impl Host {
         let mut parts = Box::new(Parts {
             map: host.urids.map_feature(),
             unmap: host.urids.unmap_feature(),
+            uri_map: host.urids.uri_map_feature(),
+            event: LV2_Event_Feature {
+                callback_data: std::ptr::null_mut(),
+                lv2_event_ref: Some(count_nothing),
+                lv2_event_unref: Some(count_nothing),
+            },
             log: log::feature(host),
             schedule: host.work.feature(),
             options: [option(0, 0, 0, std::ptr::null()); 6],
@@ -105,6 +116,8 @@ impl Host {
         let mut list = vec![
             feature(MAP, data(from_ref(&parts.map).cast())),
             feature(UNMAP, data(from_ref(&parts.unmap).cast())),
+            feature(URI_MAP, data(from_ref(&parts.uri_map).cast())),
+            feature(EVENT, data(from_ref(&parts.event).cast())),
             feature(OPTIONS, data(parts.options.as_ptr().cast())),
             feature(LOG, data(from_ref(&parts.log).cast())),
             feature(SCHEDULE, data(from_ref(&parts.schedule).cast())),
@@ -155,6 +168,11 @@ impl Host {
     }
 }
 
+/// References to events that are objects of the host's, of which there are none.
+unsafe extern "C" fn count_nothing(_: *mut c_void, _: *mut LV2_Event) -> u32 {
+    0
+}
+
 fn feature(uri: &'static CStr, data: *mut c_void) -> LV2_Feature {
     LV2_Feature {
         URI: uri.as_ptr(),
@@ -201,6 +219,8 @@ mod tests {
             "ext/urid#map",
             "ext/options#options",
             "ext/worker#schedule",
+            "ext/uri-map",
+            "ext/event",
             "ext/buf-size#boundedBlockLength",
             "lv2core#isLive",
             "ext/state#loadDefaultState",

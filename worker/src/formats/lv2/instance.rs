@@ -11,7 +11,7 @@ use plugpen_proto::v1::ErrorReason;
 use super::host::Host;
 use super::lilv::{Lilv, LilvInstance};
 use super::world::Plugin;
-use crate::formats::fpu;
+use crate::formats::{fpu, lent};
 
 const WORKER_INTERFACE: &CStr = c"http://lv2plug.in/ns/ext/worker#interface";
 
@@ -63,11 +63,15 @@ impl Instance {
             )));
         }
         let lilv = plugin.world().lilv();
-        // SAFETY: plugin and features are valid; the host outlives the process's plugin.
-        let instance = fpu::guarded(|| unsafe {
-            (lilv.plugin_instantiate)(plugin.as_ptr(), rate, host.features())
-        });
-        let instance = NonNull::new(instance).ok_or_else(|| {
+        let instantiate = || {
+            // SAFETY: plugin and features are valid; the host outlives the process's plugin.
+            let instance = fpu::guarded(|| unsafe {
+                (lilv.plugin_instantiate)(plugin.as_ptr(), rate, host.features())
+            });
+            NonNull::new(instance)
+        };
+        let lent = || lent::transforms().then(instantiate).flatten();
+        let instance = instantiate().or_else(lent).ok_or_else(|| {
             refused(format!(
                 "could not be instantiated from {} at {rate} Hz; its own output says more",
                 library.display()

@@ -1,12 +1,15 @@
 //! Parameters: control ports in, then writable patch properties. Values, texts and steps the way
 //! minihost 0.11 gives them, which is JUCE's way.
 
-use plugpen_proto::Error;
-use plugpen_proto::v1::Parameter;
+use std::sync::Arc;
 
-use super::atoms::Value;
+use plugpen_proto::Error;
+use plugpen_proto::v1::{Parameter, ParameterKind};
+
+use super::atoms::{TextType, Value};
 use super::node::Node;
 use super::ports::{Kind, PortInfo, Ports};
+use super::texts::{NUMBERS, Texts};
 use super::units;
 use super::urids::Urids;
 use super::world::{Plugin, Port, World};
@@ -17,6 +20,9 @@ const ENABLED: &str = "http://lv2plug.in/ns/lv2core#enabled";
 const TOGGLED: &str = "http://lv2plug.in/ns/lv2core#toggled";
 const INTEGER: &str = "http://lv2plug.in/ns/lv2core#integer";
 const ENUMERATION: &str = "http://lv2plug.in/ns/lv2core#enumeration";
+/// The largest number of a text.
+#[allow(clippy::cast_precision_loss, reason = "far below 2^24")]
+const LAST_TEXT: f32 = (NUMBERS - 1) as f32;
 const SAMPLE_RATE: &str = "http://lv2plug.in/ns/lv2core#sampleRate";
 
 /// Where a parameter's value goes.
@@ -28,7 +34,7 @@ pub enum Target {
     Patch(u32, PatchType),
 }
 
-/// Type of a patch property that is a number.
+/// Type of a patch property.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PatchType {
     Bool,
@@ -36,6 +42,7 @@ pub enum PatchType {
     Long,
     Float,
     Double,
+    Text(TextType),
 }
 
 /// What is constant about a parameter.
@@ -57,6 +64,8 @@ pub struct ParameterInfo {
     integer: bool,
     enumeration: bool,
     points: Vec<(f32, String)>,
+    /// Where its values are texts, their numbers.
+    pub texts: Option<Arc<Texts>>,
     /// The port is `lv2:enabled` and shown as its opposite, "Bypass".
     pub is_bypass: bool,
 }
@@ -81,8 +90,12 @@ pub fn read(plugin: Plugin, ports: &Ports, rate: f32, urids: &Urids) -> Vec<Para
     if ports.patch_in().is_some() {
         parameters.extend(from_properties(plugin, urids));
     }
-    // Parameters without a group first, then group by group in the order of their URIs.
-    parameters.sort_by(|a, b| a.group.cmp(&b.group));
+    // Parameters without a group first, then group by group in the order of their URIs. Texts,
+    // which minihost does not have, after all it has.
+    parameters.sort_by(|a, b| {
+        let key = |p: &ParameterInfo| (p.texts.is_some(), p.group.clone());
+        key(a).cmp(&key(b))
+    });
     parameters
 }
 
@@ -126,6 +139,7 @@ fn from_port(
         integer: info.has_property(INTEGER),
         enumeration: info.has_property(ENUMERATION),
         points,
+        texts: None,
         is_bypass,
     }
 }
@@ -146,7 +160,7 @@ fn from_properties(plugin: Plugin, urids: &Urids) -> Vec<ParameterInfo> {
         .collect()
 }
 
-/// `None` for paths, strings and what else is no number: those live in the state.
+/// `None` for what is neither a number nor a text.
 fn from_property(world: &World, property: &Node, urids: &Urids) -> Option<ParameterInfo> {
     let terms = &world.terms;
     let kind = match world
@@ -160,12 +174,21 @@ fn from_property(world: &World, property: &Node, urids: &Urids) -> Option<Parame
         "Long" => PatchType::Long,
         "Float" => PatchType::Float,
         "Double" => PatchType::Double,
+        "String" => PatchType::Text(TextType::String),
+        "Path" => PatchType::Text(TextType::Path),
+        "URI" => PatchType::Text(TextType::Uri),
         _ => return None,
     };
     let uri = property.text();
+    let is_text = matches!(kind, PatchType::Text(_));
     let number = |predicate| world.object(property, predicate)?.number();
-    let (min, max) = range(number(&terms.minimum), number(&terms.maximum));
-    let default = number(&terms.default).unwrap_or((min + max) / 2.0);
+    let (min, max, default) = if is_text {
+        (0.0, LAST_TEXT, 0.0)
+    } else {
+        let (min, max) = range(number(&terms.minimum), number(&terms.maximum));
+        let default = number(&terms.default).unwrap_or((min + max) / 2.0);
+        (min, max, default)
+    };
     let label = world.object(property, &terms.rdfs_label);
     let key = urids.map(&std::ffi::CString::new(uri.as_str()).ok()?);
     Some(ParameterInfo {
@@ -181,9 +204,10 @@ fn from_property(world: &World, property: &Node, urids: &Urids) -> Option<Parame
         max,
         default: default.clamp(min, max),
         toggled: kind == PatchType::Bool,
-        integer: matches!(kind, PatchType::Int | PatchType::Long),
+        integer: is_text || matches!(kind, PatchType::Int | PatchType::Long),
         enumeration: false,
         points: Vec::new(),
+        texts: is_text.then(|| Arc::new(Texts::new())),
         is_bypass: false,
     })
 }
@@ -271,6 +295,9 @@ impl ParameterInfo {
     /// The text for a normalised value.
     pub fn text(&self, normal: f64) -> String {
         let shown = self.shown(normal);
+        if let Some(texts) = &self.texts {
+            return texts.text(f64::from(shown)).to_owned();
+        }
         if self.enumeration {
             let near = |a: &&(f32, String), b: &&(f32, String)| {
                 (a.0 - shown).abs().total_cmp(&(b.0 - shown).abs())
@@ -310,8 +337,17 @@ impl ParameterInfo {
         f64::from(self.normal_of_shown(shown))
     }
 
-    /// The atom that sets a property.
-    pub fn patch_value(&self, plain: f64) -> Option<Value> {
+    /// What a client has to know to set it.
+    fn kind(&self) -> ParameterKind {
+        match self.target {
+            Target::Patch(_, PatchType::Text(TextType::Path)) => ParameterKind::Path,
+            Target::Patch(_, PatchType::Text(_)) => ParameterKind::Text,
+            _ => ParameterKind::Number,
+        }
+    }
+
+    /// The atom that sets a property; `None` where there is nothing to say.
+    pub fn patch_value(&self, plain: f64) -> Option<Value<'_>> {
         let Target::Patch(_, kind) = self.target else {
             return None;
         };
@@ -325,6 +361,10 @@ impl ParameterInfo {
             PatchType::Long => Value::Long(plain as i64),
             PatchType::Float => Value::Float(narrow(plain)),
             PatchType::Double => Value::Double(plain),
+            PatchType::Text(kind) => {
+                let text = self.texts.as_ref().map_or("", |texts| texts.text(plain));
+                return (!text.is_empty()).then_some(Value::Text(kind, text));
+            }
         })
     }
 
@@ -345,6 +385,7 @@ impl ParameterInfo {
             plain_min: f64::from(self.min),
             plain_max: f64::from(self.max),
             is_bypass: self.is_bypass,
+            kind: self.kind().into(),
         }
     }
 
@@ -376,6 +417,7 @@ mod tests {
             integer: false,
             enumeration: false,
             points: Vec::new(),
+            texts: None,
             is_bypass: false,
         }
     }

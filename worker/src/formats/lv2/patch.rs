@@ -1,4 +1,4 @@
-//! Properties of plugins that are numbers: what a plugin says of them in messages, and what it
+//! Properties of plugins that are numbers or texts: what a plugin says of them in messages, and what it
 //! would save.
 
 use std::ffi::{CStr, c_char, c_void};
@@ -18,8 +18,8 @@ const INTERFACE: &CStr = c"http://lv2plug.in/ns/ext/state#interface";
 const MAP_PATH: &CStr = c"http://lv2plug.in/ns/ext/state#mapPath";
 const FREE_PATH: &CStr = c"http://lv2plug.in/ns/ext/state#freePath";
 
-/// Calls `heard` for each property in a `patch:Set` or `patch:Put` that is a number.
-pub fn heard(body: &[u8], known: &Known, mut heard: impl FnMut(u32, f64)) {
+/// Calls `heard` for each property in a `patch:Set` or `patch:Put` that has a value of its own.
+pub fn heard(body: &[u8], known: &Known, mut heard: impl FnMut(u32, Value<'_>)) {
     let Some((kind, properties)) = object(body) else {
         return;
     };
@@ -31,9 +31,8 @@ pub fn heard(body: &[u8], known: &Known, mut heard: impl FnMut(u32, f64)) {
         };
         if let (Some(Value::Urid(key)), Some(value)) =
             (decoded(known.patch_property), decoded(known.patch_value))
-            && let Some(number) = value.number()
         {
-            heard(key, number);
+            heard(key, value);
         }
     } else if kind == known.patch_put {
         let bodies = properties.filter(|(key, _, _)| *key == known.patch_body);
@@ -42,24 +41,39 @@ pub fn heard(body: &[u8], known: &Known, mut heard: impl FnMut(u32, f64)) {
                 continue;
             };
             for (key, kind, body) in properties {
-                let value = Value::decode(kind, body, known).and_then(Value::number);
-                if let Some(number) = value {
-                    heard(key, number);
+                if let Some(value) = Value::decode(kind, body, known) {
+                    heard(key, value);
                 }
             }
         }
     }
 }
 
+/// A value that a plugin would save.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saved {
+    Number(f64),
+    Text(String),
+}
+
+impl Saved {
+    fn new(value: Value<'_>) -> Option<Self> {
+        match value {
+            Value::Text(_, text) => Some(Self::Text(text.to_owned())),
+            value => value.number().map(Self::Number),
+        }
+    }
+}
+
 struct Found<'a> {
     known: &'a Known,
-    values: Vec<(u32, f64)>,
+    values: Vec<(u32, Saved)>,
 }
 
 /// Reads a plugin's properties straight from its state interface: after a state was restored only
-/// the plugin knows them. The caller has the processor. Numbers by key; empty where the plugin has
-/// no state of its own.
-pub fn saved(shared: &Shared) -> Vec<(u32, f64)> {
+/// the plugin knows them. The caller has the processor. Empty where the plugin has no state of its
+/// own.
+pub fn saved(shared: &Shared) -> Vec<(u32, Saved)> {
     let interface = shared.instance.extension_data(INTERFACE);
     // SAFETY: null, or the plugin's static interface of this type.
     let interface = unsafe { interface.cast::<LV2_State_Interface>().as_ref() };
@@ -124,8 +138,8 @@ unsafe extern "C" fn store(
                 std::slice::from_raw_parts(value.cast::<u8>(), size),
             )
         };
-        let number = Value::decode(kind, body, found.known).and_then(Value::number);
-        found.values.extend(number.map(|number| (key, number)));
+        let value = Value::decode(kind, body, found.known).and_then(Saved::new);
+        found.values.extend(value.map(|value| (key, value)));
     }
     LV2_State_Status_LV2_STATE_SUCCESS
 }

@@ -31,9 +31,10 @@ pub enum Kind {
     ControlOut,
     AtomIn,
     AtomOut,
-    /// The old event extension: connected to an empty buffer.
-    Event,
-    /// Of a class nobody knows: connected to nothing, which it must allow for.
+    /// Of the old event extension.
+    EventIn,
+    EventOut,
+    /// Of a class nobody knows: connected to zeros.
     Other,
 }
 
@@ -50,9 +51,9 @@ pub struct PortInfo {
     pub designations: Vec<String>,
     /// `lv2:portProperty`.
     pub properties: Vec<String>,
-    /// For atom ports: which messages it wants.
+    /// For ports of atoms or events: which it wants.
     pub supports: Vec<String>,
-    /// For atom ports: bytes it asks for.
+    /// For ports of atoms or events: bytes it asks for.
     pub minimum_size: usize,
     /// URI of the group it is in.
     pub group: Option<String>,
@@ -91,7 +92,7 @@ impl Ports {
         let main = |predicate| plugin.values(predicate).first().map(|node| node.text());
         let groups = read_groups(plugin, &list);
         let mut inputs = buses(&list, Kind::AudioIn, main(&world.terms.main_input), &groups);
-        let outputs = buses(
+        let mut outputs = buses(
             &list,
             Kind::AudioOut,
             main(&world.terms.main_output),
@@ -100,6 +101,8 @@ impl Ports {
         if sidechain > 0 && inputs.len() == 1 {
             split_side_chain(&list, &mut inputs);
         }
+        inputs.extend(control_voltages(&list, Kind::CvIn));
+        outputs.extend(control_voltages(&list, Kind::CvOut));
         let sidechain = match inputs.get(1) {
             Some(bus) if sidechain > 0 => bus.ports.len(),
             _ => 0,
@@ -122,9 +125,20 @@ impl Ports {
         self.preferred(Kind::AtomIn, MIDI_EVENT)
     }
 
+    /// The input port of the old event extension that MIDI goes to.
+    pub fn old_midi_in(&self) -> Option<&PortInfo> {
+        self.preferred(Kind::EventIn, MIDI_EVENT)
+    }
+
+    /// Whether MIDI goes anywhere.
+    pub fn has_midi_in(&self) -> bool {
+        self.midi_in().or(self.old_midi_in()).is_some()
+    }
+
     /// Whether any output carries MIDI.
     pub fn has_midi_out(&self) -> bool {
         self.of(Kind::AtomOut)
+            .chain(self.of(Kind::EventOut))
             .any(|port| port.does_support(MIDI_EVENT))
     }
 
@@ -220,11 +234,9 @@ impl PortInfo {
 
 fn read(world: &World, port: &Port, index: u32) -> PortInfo {
     let terms = &world.terms;
-    let texts = |predicate| {
-        port.values(predicate)
-            .iter()
-            .map(|node| node.text())
-            .collect()
+    let texts = |predicate| -> Vec<String> {
+        let nodes = port.values(predicate);
+        nodes.iter().map(|node| node.text()).collect()
     };
     let output = port.is_a(&terms.output);
     let kind = match output {
@@ -236,26 +248,25 @@ fn read(world: &World, port: &Port, index: u32) -> PortInfo {
         true if port.is_a(&terms.atom) => Kind::AtomOut,
         false if port.is_a(&terms.cv) => Kind::CvIn,
         true if port.is_a(&terms.cv) => Kind::CvOut,
-        _ if port.is_a(&terms.event) => Kind::Event,
+        false if port.is_a(&terms.event) => Kind::EventIn,
+        true if port.is_a(&terms.event) => Kind::EventOut,
         _ => Kind::Other,
     };
-    let is_atom = matches!(kind, Kind::AtomIn | Kind::AtomOut);
-    let minimum_size = if is_atom {
-        port.value(&terms.minimum_size).and_then(|node| node.size())
-    } else {
-        None
+    let supports = match kind {
+        Kind::AtomIn | Kind::AtomOut => Some(&terms.supports),
+        Kind::EventIn | Kind::EventOut => Some(&terms.supports_event),
+        _ => None,
     };
+    let minimum_size = supports
+        .and_then(|_| port.value(&terms.minimum_size))
+        .and_then(|node| node.size());
     PortInfo {
         index,
         kind,
         symbol: port.symbol(),
         designations: texts(&terms.designation),
         properties: texts(&terms.property),
-        supports: if is_atom {
-            texts(&terms.supports)
-        } else {
-            Vec::new()
-        },
+        supports: supports.map(texts).unwrap_or_default(),
         minimum_size: minimum_size.unwrap_or(0).min(MAX_MINIMUM_SIZE),
         group: port.value(&terms.group).map(|node| node.text()),
     }
@@ -339,6 +350,16 @@ fn split_side_chain(list: &[PortInfo], inputs: &mut Vec<BusInfo>) {
     }
 }
 
+/// The bus of all control voltages, behind those of audio.
+fn control_voltages(list: &[PortInfo], kind: Kind) -> Option<BusInfo> {
+    let ports = list.iter().filter(|port| port.kind == kind);
+    let ports: Vec<u32> = ports.map(|port| port.index).collect();
+    (!ports.is_empty()).then(|| BusInfo {
+        name: "CV".into(),
+        ports,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -387,6 +408,15 @@ mod tests {
             (&found[0].ports[..], &found[1].ports[..]),
             (&[0, 1][..], &[2][..])
         );
+    }
+
+    #[test]
+    fn control_voltages_are_a_bus_of_their_own() {
+        let mut list = [port(0, None, &[]), port(1, None, &[]), port(2, None, &[])];
+        assert_eq!(control_voltages(&list, Kind::CvIn), None);
+        (list[1].kind, list[2].kind) = (Kind::CvIn, Kind::CvOut);
+        let bus = control_voltages(&list, Kind::CvIn).unwrap();
+        assert_eq!((bus.name.as_str(), &bus.ports[..]), ("CV", &[1][..]));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::urids::Known;
 use crate::formats::numbers::narrow;
 
 /// The object's properties.
-pub fn properties(transport: &Transport, known: &Known) -> [(u32, Value); 8] {
+pub fn properties(transport: &Transport, known: &Known) -> [(u32, Value<'static>); 8] {
     let unit = transport.time_sig_denom.max(1);
     let per_bar = f64::from(transport.time_sig_num.max(1));
     // Beats of the time signature, of which `position_beats` counts quarters.

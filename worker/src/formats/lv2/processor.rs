@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use plugpen_proto::event::{EventBody, EventList};
 use plugpen_proto::v1::Transport;
 
+use super::atoms::Value;
 use super::buffers::Buffers;
 use super::parameters::Target;
 use super::patch;
@@ -19,6 +20,8 @@ use crate::formats::{Block, Planes, Processor, Samples};
 #[derive(Debug, Clone, Copy, Default)]
 struct Routes {
     midi_in: Option<usize>,
+    /// The same for plugins of the old event extension.
+    old_midi_in: Option<usize>,
     position_in: Option<usize>,
     patch_in: Option<usize>,
 }
@@ -52,6 +55,13 @@ impl Lv2Processor {
         };
         let routes = Routes {
             midi_in: at(ports.midi_in()),
+            old_midi_in: match ports.midi_in() {
+                Some(_) => None,
+                None => ports.old_midi_in().and_then(|port| {
+                    let is_it = |event: &super::buffers::EventPort| event.index == port.index;
+                    buffers.events_in.iter().position(is_it)
+                }),
+            },
             position_in: at(ports.position_in()),
             patch_in: at(ports.patch_in()),
         };
@@ -140,6 +150,7 @@ impl Lv2Processor {
         for port in &mut self.buffers.atoms_out {
             port.buffer.offer(known.atom_chunk);
         }
+        self.clear_events();
         self.shared.instance.run(frames);
         self.deliver();
     }
@@ -226,13 +237,15 @@ impl Lv2Processor {
                         continue;
                     }
                     let parameter = &self.shared.parameters[index];
-                    let (Target::Patch(key, _), Some(value)) =
-                        (parameter.target, parameter.patch_value(plain))
-                    else {
+                    let Target::Patch(key, _) = parameter.target else {
+                        continue;
+                    };
+                    let Some(value) = parameter.patch_value(plain) else {
+                        self.patched[index] = plain;
                         continue;
                     };
                     let set = [
-                        (known.patch_property, super::atoms::Value::Urid(key)),
+                        (known.patch_property, Value::Urid(key)),
                         (known.patch_value, value),
                     ];
                     if writer.object(0, known.atom_object, known.patch_set, &set, known) {
@@ -241,21 +254,33 @@ impl Lv2Processor {
                 }
             }
             if self.routes.midi_in == Some(at) {
-                for event in block.events.iter().skip(first) {
-                    if event.offset >= end {
-                        break;
-                    }
-                    let EventBody::Midi(data) = event.body else {
-                        continue;
-                    };
-                    let frame = event.offset.saturating_sub(start);
+                for (offset, data) in midi(block, first, end) {
+                    let frame = offset.saturating_sub(start);
                     if !writer.event(frame, known.midi_event, data) && frame > 0 {
-                        return event.offset;
+                        return offset;
                     }
                 }
             }
         }
+        self.clear_events();
+        if let Some(at) = self.routes.old_midi_in {
+            let buffer = &mut self.buffers.events_in[at].buffer;
+            for (offset, data) in midi(block, first, end) {
+                let frame = offset.saturating_sub(start);
+                if !buffer.push(frame, known.midi_event, data) && frame > 0 {
+                    return offset;
+                }
+            }
+        }
         end
+    }
+
+    /// Empties all buffers of the old event extension.
+    fn clear_events(&mut self) {
+        let buffers = &mut self.buffers;
+        for port in buffers.events_in.iter_mut().chain(&mut buffers.events_out) {
+            port.buffer.clear();
+        }
     }
 
     /// Runs a piece and reads what the plugin says.
@@ -313,10 +338,17 @@ impl Lv2Processor {
 
     fn read_atoms(&mut self, block: &mut Block<'_>, start: u32, end: u32) {
         let known = &self.shared.host.known;
+        let last = end.saturating_sub(start).saturating_sub(1);
+        for port in &self.buffers.events_out {
+            for event in port.buffer.events() {
+                if event.kind == known.midi_event && !event.body.is_empty() {
+                    block.push_midi(start + event.frame.min(last), event.body);
+                }
+            }
+        }
         for port in &self.buffers.atoms_out {
             for event in port.buffer.events(known.atom_sequence) {
                 if event.kind == known.midi_event {
-                    let last = end.saturating_sub(start).saturating_sub(1);
                     if !event.body.is_empty() {
                         block.push_midi(start + event.frame.min(last), event.body);
                     }
@@ -326,7 +358,15 @@ impl Lv2Processor {
                         let parameters = self.shared.parameters.iter();
                         let mut found = parameters.enumerate().filter(|(_, p)| target(p.target));
                         if let Some((at, parameter)) = found.next() {
-                            let plain = parameter.clamp(value);
+                            // A text not met before cannot be remembered here; a state can.
+                            let plain = match (value, &parameter.texts) {
+                                (Value::Text(_, text), Some(texts)) => texts.find(text),
+                                (_, Some(_)) => None,
+                                (value, None) => value.number().map(|n| parameter.clamp(n)),
+                            };
+                            let Some(plain) = plain else {
+                                return;
+                            };
                             self.shared.values.set(at, plain);
                             self.patched[at] = plain;
                             self.shared.host.notices.parameter(at, false);
@@ -336,6 +376,20 @@ impl Lv2Processor {
             }
         }
     }
+}
+
+/// The MIDI events of a block from the event `first` up to frame `end`.
+fn midi<'a>(
+    block: &'a Block<'_>,
+    first: usize,
+    end: u32,
+) -> impl Iterator<Item = (u32, &'a [u8])> + use<'a> {
+    let events = block.events.iter().skip(first);
+    let upcoming = events.take_while(move |event| event.offset < end);
+    upcoming.filter_map(|event| match event.body {
+        EventBody::Midi(data) => Some((event.offset, data)),
+        EventBody::Parameter { .. } => None,
+    })
 }
 
 impl Processor for Lv2Processor {

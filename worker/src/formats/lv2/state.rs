@@ -236,7 +236,7 @@ unsafe extern "C" fn set_port_value(
         std::slice::from_raw_parts(value.cast::<u8>(), usize::try_from(size).unwrap_or(0))
     };
     let decoded = super::atoms::Value::decode(kind, body, &ports.shared.host.known);
-    if let Some(number) = decoded.and_then(super::atoms::Value::number) {
+    if let Some(number) = decoded.and_then(|value| value.number()) {
         let plain = ports.shared.parameters[at].clamp(number);
         ports.shared.values.set(at, plain);
     }

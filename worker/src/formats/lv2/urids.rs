@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::sync::Mutex;
 
-use lv2_sys::{LV2_URID_Map, LV2_URID_Unmap};
+use lv2_sys::{LV2_URI_Map_Feature, LV2_URID_Map, LV2_URID_Unmap};
 
 use crate::formats::door;
 
@@ -23,8 +23,8 @@ struct Table {
 }
 
 /// More distinct URIs than any plugin needs; a runaway plugin gets 0 beyond it, as the
-/// specification allows.
-const MOST: usize = 1 << 16;
+/// specification allows. The event extension has 16 bits for them.
+const MOST: usize = u16::MAX as usize;
 
 impl Urids {
     /// The number of a URI; 0 if there are too many.
@@ -60,6 +60,14 @@ impl Urids {
         }
     }
 
+    /// The interface of the older extension. See [`Urids::map_feature`].
+    pub fn uri_map_feature(&self) -> LV2_URI_Map_Feature {
+        LV2_URI_Map_Feature {
+            callback_data: std::ptr::from_ref(self).cast_mut().cast(),
+            uri_to_id: Some(uri_to_id),
+        }
+    }
+
     /// See [`Urids::map_feature`].
     pub fn unmap_feature(&self) -> LV2_URID_Unmap {
         LV2_URID_Unmap {
@@ -67,6 +75,17 @@ impl Urids {
             unmap: Some(unmap),
         }
     }
+}
+
+/// The interface of the extension that came before: the second argument names a range of numbers,
+/// and all of ours are in the smallest, the event extension's.
+unsafe extern "C" fn uri_to_id(
+    handle: *mut c_void,
+    _map: *const c_char,
+    uri: *const c_char,
+) -> u32 {
+    // SAFETY: the handle is the one of `uri_map_feature`.
+    unsafe { map(handle, uri) }
 }
 
 unsafe extern "C" fn map(handle: *mut c_void, uri: *const c_char) -> u32 {
@@ -117,6 +136,9 @@ known! {
     atom_float: c"http://lv2plug.in/ns/ext/atom#Float";
     atom_int: c"http://lv2plug.in/ns/ext/atom#Int";
     atom_long: c"http://lv2plug.in/ns/ext/atom#Long";
+    atom_path: c"http://lv2plug.in/ns/ext/atom#Path";
+    atom_string: c"http://lv2plug.in/ns/ext/atom#String";
+    atom_uri: c"http://lv2plug.in/ns/ext/atom#URI";
     atom_object: c"http://lv2plug.in/ns/ext/atom#Object";
     atom_blank: c"http://lv2plug.in/ns/ext/atom#Blank";
     atom_sequence: c"http://lv2plug.in/ns/ext/atom#Sequence";
@@ -167,10 +189,17 @@ mod tests {
     fn a_plugin_s_nulls_are_survived() {
         let urids = Urids::default();
         let (map, unmap) = (urids.map_feature(), urids.unmap_feature());
+        let old = urids.uri_map_feature();
         // SAFETY: the interfaces' own handles and null.
         unsafe {
             assert_eq!(map.map.unwrap()(map.handle, std::ptr::null()), 0);
             assert_eq!(map.map.unwrap()(std::ptr::null_mut(), c"urn:x".as_ptr()), 0);
+            let (data, null) = (old.callback_data, std::ptr::null());
+            assert_eq!(old.uri_to_id.unwrap()(data, null, null), 0);
+            assert_eq!(
+                old.uri_to_id.unwrap()(data, null, c"urn:x".as_ptr()),
+                map.map.unwrap()(map.handle, c"urn:x".as_ptr())
+            );
             assert!(unmap.unmap.unwrap()(unmap.handle, 77).is_null());
         }
     }

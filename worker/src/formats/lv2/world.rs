@@ -70,6 +70,7 @@ terms! {
     atom: lv2!("ext/atom#AtomPort");
     event: lv2!("ext/event#EventPort");
     supports: lv2!("ext/atom#supports");
+    supports_event: lv2!("ext/event#supportsEvent");
     minimum_size: lv2!("ext/resize-port#minimumSize");
     designation: lv2!("lv2core#designation");
     property: lv2!("lv2core#portProperty");

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plugpen_proto::Error;
-use plugpen_proto::v1::{Bus, OpenOptions, OpenedPlugin, Parameter, Precision, StateScope};
+use plugpen_proto::v1::{
+    Bus, OpenOptions, OpenedPlugin, Parameter, ParameterKind, Precision, StateScope,
+};
 
 use super::parameters::{NullParameter, PARAMETERS, PROGRAMS};
 use super::processor::NullProcessor;
@@ -85,6 +87,7 @@ impl Controller for NullController {
             plain_min: parameter.min,
             plain_max: parameter.max,
             is_bypass: false,
+            kind: ParameterKind::Number.into(),
         })
     }
 

@@ -267,6 +267,7 @@ impl Controller for Vst3Controller {
             plain_min: edit.plain(parameter.id, 0.0).unwrap_or(0.0),
             plain_max: edit.plain(parameter.id, 1.0).unwrap_or(1.0),
             is_bypass: parameter.is_bypass(),
+            ..Parameter::default()
         })
     }
 

@@ -9,6 +9,7 @@ pub mod calls;
 mod error;
 pub mod event;
 pub mod framing;
+pub mod fxb;
 pub mod juce_state;
 pub mod limits;
 pub mod vstpreset;

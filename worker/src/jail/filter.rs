@@ -238,6 +238,8 @@ pub const CONDITIONAL: &[(c_long, &[Condition])] = &[
             is: Is::Masked(u64::MAX, 0),
         }],
     ),
+    // Two ends of one thing, both its own: message queues of plugins (JUCE).
+    (SYS_socketpair, &[equal(0, AF_UNIX.unsigned_abs() as u64)]),
     // What C libraries ask of any descriptor.
     (
         SYS_ioctl,
@@ -316,6 +318,9 @@ pub const NOT_IMPLEMENTED: &[c_long] = &[
 
 /// Calls answered with an errno that programs expect of a poorer system.
 pub const REFUSED: &[(c_long, c_int)] = &[
+    // Not an error, but not done either: a thread that asks for a priority goes on without.
+    // Where this fails, glibc starts no thread at all, and JUCE plugins wait for theirs.
+    (SYS_sched_setscheduler, 0),
     (SYS_socket, EAFNOSUPPORT),
     #[cfg(target_arch = "x86_64")]
     (SYS_fork, EAGAIN),

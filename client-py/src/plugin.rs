@@ -39,6 +39,10 @@ pub use properties::format_name;
 ///     sidechain_channels: Channels wished for on the sidechain input; 0 for none.
 ///     plugin: Which one of a file that holds several: its index, or its name, URI or class id.
 ///         None is the first.
+///     audio_callback: Has each call of a VST2 plugin to its host told, those while it loads
+///         included: called with a dict of `opcode`, `name`, `index`, `value`, `opt`, `text`,
+///         `result` (what the host answered) and `count` (equal calls close together are told
+///         once). It runs where `set_change_callback` says, and cannot change the answer.
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -62,6 +66,7 @@ pub struct Opening {
     pub out_channels: Int,
     pub sidechain_channels: Int,
     pub plugin: Selector,
+    pub audio_callback: Option<Py<PyAny>>,
 }
 
 impl Opening {
@@ -79,15 +84,24 @@ impl Opening {
             ..OpenOptions::default()
         };
         let path = self.path.0;
+        let slots = Arc::<Slots>::default();
+        let callback = self.audio_callback.map(|callback| callback.into_bound(py));
+        let observer = notifications::observe(&slots, callback)?;
         let inner = py
-            .detach(|| match server {
-                Some(server) => server.open(&path, &options),
-                None => crate::server::default_server()?.open(&path, &options),
+            .detach(|| {
+                let server = match server {
+                    Some(server) => server,
+                    None => &crate::server::default_server()?,
+                };
+                match observer {
+                    Some(observer) => server.open_observed(&path, &options, observer),
+                    None => server.open(&path, &options),
+                }
             })
             .or_raise()?;
         Ok(Plugin {
             inner: Arc::new(inner),
-            slots: Arc::default(),
+            slots,
             midi_out_dropped: AtomicU64::new(0),
         })
     }
@@ -129,9 +143,10 @@ impl Plugin {
     #[new]
     #[pyo3(signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
-        out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default()
+        out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
+        audio_callback = None
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
-        out_channels=2, sidechain_channels=0, *, plugin=None)")]
+        out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -142,6 +157,7 @@ impl Plugin {
         out_channels: Int,
         sidechain_channels: Int,
         plugin: Selector,
+        audio_callback: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -151,6 +167,7 @@ impl Plugin {
             out_channels,
             sidechain_channels,
             plugin,
+            audio_callback,
         }
         .open(py, None)
     }

@@ -84,9 +84,10 @@ impl Server {
     /// Open a plugin on this daemon; arguments and errors are those of the class `Plugin`.
     #[pyo3(name = "Plugin", signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
-        out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default()
+        out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
+        audio_callback = None
     ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
-        out_channels=2, sidechain_channels=0, *, plugin=None)")]
+        out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn plugin(
         &self,
@@ -98,6 +99,7 @@ impl Server {
         out_channels: Int,
         sidechain_channels: Int,
         plugin: Selector,
+        audio_callback: Option<Py<PyAny>>,
     ) -> PyResult<Plugin> {
         Opening {
             path,
@@ -107,6 +109,7 @@ impl Server {
             out_channels,
             sidechain_channels,
             plugin,
+            audio_callback,
         }
         .open(py, Some(&self.inner))
     }

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -100,3 +101,15 @@ def test_what_cannot_be_called(delay: plugpen.Plugin, callback: Any) -> None:
 
 def test_nothing_is_dropped(delay: plugpen.Plugin) -> None:
     assert delay.callback_events_dropped() == 0
+
+
+def test_calls_of_a_vst2_to_its_host_are_told(open_plugin: Callable[..., plugpen.Plugin]) -> None:
+    path = "/usr/lib/vst/MVerb-vst.so"
+    calls: list[Any] = []
+    plugin = open_plugin(path, audio_callback=calls.append)
+    assert plugin.poll_callbacks() == len(calls)
+    # It asks before its entry has returned.
+    assert (calls[0]["name"], calls[0]["opcode"], calls[0]["result"]) == ("Version", 1, 2400)
+    assert all(call["count"] >= 1 for call in calls)
+    with pytest.raises(TypeError, match="callable"):
+        open_plugin(path, audio_callback=3)

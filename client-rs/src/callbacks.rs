@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use plugpen_proto::v1::ErrorReason;
+use plugpen_proto::v1::{ErrorReason, HostCallback};
 
 use crate::error::{self, Error, Result};
 
@@ -26,16 +26,19 @@ pub type ChangeCallback = Box<dyn Fn(u32) + Send + Sync>;
 pub type ParamValueCallback = Box<dyn Fn(u32, f64) + Send + Sync>;
 /// Told a parameter's index and whether a gesture begins (or ends).
 pub type ParamGestureCallback = Box<dyn Fn(u32, bool) + Send + Sync>;
+/// Told each call of a VST2 plugin to its host.
+pub type HostCallbackObserver = Box<dyn Fn(&HostCallback) + Send + Sync>;
 
 /// Calls of one plugin that may wait for the background thread; more are counted and dropped.
 const PENDING: usize = 8192;
 
 /// Something a callback is told.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum News {
     Change(u32),
     Value(u32, f64),
     Gesture(u32, bool),
+    HostCall(HostCallback),
 }
 
 /// One plugin's callbacks and their counts.
@@ -44,6 +47,7 @@ pub(crate) struct Callbacks {
     change: Mutex<Option<Arc<ChangeCallback>>>,
     value: Mutex<Option<Arc<ParamValueCallback>>>,
     gesture: Mutex<Option<Arc<ParamGestureCallback>>>,
+    host_call: Mutex<Option<Arc<HostCallbackObserver>>>,
     pending: AtomicUsize,
     delivered: AtomicUsize,
     dropped: AtomicU64,
@@ -62,11 +66,16 @@ impl Callbacks {
         *lock(&self.gesture) = callback.map(Arc::new);
     }
 
-    /// Forgets all three.
+    pub(crate) fn set_host_call(&self, observer: Option<HostCallbackObserver>) {
+        *lock(&self.host_call) = observer.map(Arc::new);
+    }
+
+    /// Forgets all of them.
     pub(crate) fn clear(&self) {
         self.set_change(None);
         self.set_value(None);
         self.set_gesture(None);
+        self.set_host_call(None);
     }
 
     /// Counts calls that were lost on their way.
@@ -84,29 +93,34 @@ impl Callbacks {
         self.delivered.swap(0, Ordering::Relaxed)
     }
 
-    fn wants(&self, news: News) -> bool {
+    fn wants(&self, news: &News) -> bool {
         match news {
             News::Change(_) => lock(&self.change).is_some(),
             News::Value(..) => lock(&self.value).is_some(),
             News::Gesture(..) => lock(&self.gesture).is_some(),
+            News::HostCall(_) => lock(&self.host_call).is_some(),
         }
     }
 
     /// Calls the callback, without a lock held: it may set callbacks itself.
-    fn deliver(&self, news: News) {
+    fn deliver(&self, news: &News) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
         let call = AssertUnwindSafe(|| match news {
             News::Change(flags) => {
                 let callback = lock(&self.change).clone();
-                callback.map(|callback| callback(flags))
+                callback.map(|callback| callback(*flags))
             }
             News::Value(index, value) => {
                 let callback = lock(&self.value).clone();
-                callback.map(|callback| callback(index, value))
+                callback.map(|callback| callback(*index, *value))
             }
             News::Gesture(index, is_begin) => {
                 let callback = lock(&self.gesture).clone();
-                callback.map(|callback| callback(index, is_begin))
+                callback.map(|callback| callback(*index, *is_begin))
+            }
+            News::HostCall(call) => {
+                let observer = lock(&self.host_call).clone();
+                observer.map(|observer| observer(call))
             }
         });
         match catch_unwind(call) {
@@ -145,7 +159,7 @@ struct Queue {
 impl Dispatcher {
     /// Queues a call, if there is a callback for it.
     pub(crate) fn push(&self, callbacks: &Arc<Callbacks>, news: News) {
-        if !callbacks.wants(news) {
+        if !callbacks.wants(&news) {
             return;
         }
         let mut queue = lock(&self.0.queue);
@@ -234,7 +248,7 @@ impl Line {
                 continue;
             };
             drop(queue);
-            callbacks.deliver(news);
+            callbacks.deliver(&news);
             drop(callbacks);
             queue = lock(&self.queue);
             queue.finished += 1;
@@ -271,7 +285,7 @@ mod tests {
             News::Value(3, 0.5),
             News::Gesture(3, false),
         ];
-        for news in news {
+        for news in news.clone() {
             dispatcher.push(&callbacks, news);
         }
         dispatcher.push(&callbacks, News::Change(CHANGE_LATENCY));

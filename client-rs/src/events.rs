@@ -1,11 +1,13 @@
 //! The one event stream of a server: followed in the background, sorted to the plugins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::v1::watch_events_response::Event;
-use plugpen_proto::v1::{ErrorReason, FlushEventsRequest, WatchEventsRequest, WatchEventsResponse};
+use plugpen_proto::v1::{
+    ErrorReason, FlushEventsRequest, HostCallback, WatchEventsRequest, WatchEventsResponse,
+};
 
 use crate::callbacks::{Dispatcher, News};
 use crate::connection::{Call, Connection, QUICK};
@@ -15,10 +17,16 @@ use crate::plugin::shared::Shared;
 /// Attempts to get a stream back that ended, before the daemon counts as gone.
 const ATTEMPTS: u32 = 3;
 
+/// Calls of plugins to their hosts that are kept until it is known whose they are.
+const EARLY: usize = 4096;
+
 /// Knows the plugins of a session and what has been heard of them.
 pub(crate) struct Events {
     connection: Arc<Connection>,
     plugins: Mutex<HashMap<String, Weak<Shared>>>,
+    /// What plugins asked of their hosts while they were opened: the event may be here before
+    /// the answer that names the plugin.
+    early: Mutex<VecDeque<(String, HostCallback)>>,
     heard: Mutex<Heard>,
     moved: Condvar,
     pub(crate) dispatcher: Dispatcher,
@@ -43,6 +51,7 @@ impl Events {
         let events = Arc::new(Events {
             connection,
             plugins: Mutex::default(),
+            early: Mutex::default(),
             heard: Mutex::default(),
             moved: Condvar::new(),
             dispatcher: Dispatcher::default(),
@@ -57,7 +66,18 @@ impl Events {
 
     /// Sends a plugin's events to it from now on.
     pub(crate) fn add(&self, plugin: &Arc<Shared>) {
+        // Under the lock that `route` takes before it looks for the plugin: what is not early
+        // finds it.
+        let mut early = lock(&self.early);
         lock(&self.plugins).insert(plugin.handle.clone(), Arc::downgrade(plugin));
+        early.retain(|(handle, call)| {
+            let is_its = *handle == plugin.handle;
+            if is_its {
+                let news = News::HostCall(call.clone());
+                self.dispatcher.push(&plugin.callbacks, news);
+            }
+            !is_its
+        });
     }
 
     /// Forgets a plugin.
@@ -148,6 +168,17 @@ impl Events {
                     plugin.lost_events(lost.count);
                 }
             }
+            Some(Event::HostCallback(call)) => {
+                let mut early = lock(&self.early);
+                if let Some(plugin) = self.find(&event.handle) {
+                    self.tell(&plugin, event.generation, Event::HostCallback(call));
+                } else if early.len() < EARLY {
+                    early.push_back((event.handle, call));
+                }
+            }
+            Some(Event::Closed(_)) => {
+                lock(&self.early).retain(|(handle, _)| *handle != event.handle);
+            }
             Some(what) => {
                 if let Some(plugin) = self.find(&event.handle) {
                     self.tell(&plugin, event.generation, what);
@@ -173,6 +204,7 @@ impl Events {
                 News::Value(changed.index, changed.value)
             }
             Event::ParameterGesture(gesture) => News::Gesture(gesture.index, gesture.is_begin),
+            Event::HostCallback(call) => News::HostCall(call),
             Event::ProcessorChanged(changed) => News::Change(plugin.note_change(&changed)),
             Event::LogLine(line) => {
                 tracing::debug!(plugin = %plugin.name(), source = ?line.source(), "{}", line.text);

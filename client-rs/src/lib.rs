@@ -70,7 +70,7 @@ mod slot;
 
 pub use callbacks::{
     CHANGE_LATENCY, CHANGE_NON_PARAM_STATE, CHANGE_PARAM_INFO, CHANGE_PROGRAM, ChangeCallback,
-    ParamGestureCallback, ParamValueCallback,
+    HostCallbackObserver, ParamGestureCallback, ParamValueCallback,
 };
 pub use chain::{ChainAudio, PluginChain};
 pub use daemon::{PrivateOptions, find_program};

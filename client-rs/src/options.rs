@@ -92,6 +92,8 @@ impl OpenOptions {
             ring_depth: self.ring_depth,
             event_bytes: self.event_bytes,
             non_realtime: self.non_realtime,
+            // Set where there is someone to tell: `Server::open_observed`.
+            observe_host_callbacks: false,
         })
     }
 }

@@ -11,6 +11,7 @@ use plugpen_proto::v1::{
     ScanFailure, ScanPluginsRequest, ScanProgress,
 };
 
+use crate::callbacks::HostCallbackObserver;
 use crate::connection::{Call, Connection, LOAD, PROBE, QUICK};
 use crate::core::Core;
 use crate::daemon::{Daemon, PrivateOptions};
@@ -180,9 +181,34 @@ impl Server {
     /// `NotFound`, `InvalidInput`, `PluginRefused`, `PluginCrashed` where the plugin died while it
     /// loaded, `PluginHung`, `LimitReached`, `ServerUnavailable`.
     pub fn open(&self, path: &str, options: &OpenOptions) -> Result<Plugin> {
-        let message = options
+        self.open_with(path, options, None)
+    }
+
+    /// As [`Server::open`], and has `observer` told each call that the plugin makes to its host,
+    /// those while it loads included: VST2 only. Equal calls close together are told once, with
+    /// their count. It runs where the other callbacks do.
+    ///
+    /// # Errors
+    /// As for [`Server::open`].
+    pub fn open_observed(
+        &self,
+        path: &str,
+        options: &OpenOptions,
+        observer: HostCallbackObserver,
+    ) -> Result<Plugin> {
+        self.open_with(path, options, Some(observer))
+    }
+
+    fn open_with(
+        &self,
+        path: &str,
+        options: &OpenOptions,
+        observer: Option<HostCallbackObserver>,
+    ) -> Result<Plugin> {
+        let mut message = options
             .message(path)
             .map_err(|error| prefixed("Failed to open plugin", error))?;
+        message.observe_host_callbacks = observer.is_some();
         let request = OpenPluginRequest {
             options: Some(message),
             request_id: String::new(),
@@ -197,6 +223,7 @@ impl Server {
             .ok_or_else(|| Error::bug("the daemon opened a plugin and did not describe it"))?;
         let shared = Arc::new(Shared::new(self.0.connection.clone(), described));
         shared.journal().set_non_realtime(options.non_realtime);
+        shared.callbacks.set_host_call(observer);
         self.0.events.add(&shared);
         Plugin::new(self.clone(), shared, path, opened.audio.as_ref())
     }

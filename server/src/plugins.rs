@@ -249,6 +249,13 @@ impl Plugin {
                 log_output(&self.handle, e.source(), &e.text);
                 Event::LogLine(e)
             }
+            worker::event::Event::HostCallback(e)
+                if now.options.observe_host_callbacks
+                    && e.text.len() <= plugpen_proto::limits::MAX_TEXT
+                    && e.name.len() <= plugpen_proto::limits::MAX_TEXT =>
+            {
+                Event::HostCallback(e)
+            }
             worker::event::Event::Lost(e) => Event::Lost(e),
             event => {
                 tracing::warn!(handle = %self.handle, ?event, "an event out of range was dropped");

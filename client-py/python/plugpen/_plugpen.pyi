@@ -73,6 +73,16 @@ class _ParamInfo(TypedDict):
     category: int
     kind: str
 
+class _HostCallback(TypedDict):
+    opcode: int
+    name: str
+    index: int
+    value: int
+    opt: float
+    text: str
+    result: int
+    count: int
+
 class _BusInfo(TypedDict):
     name: str
     num_channels: int
@@ -107,6 +117,7 @@ class Plugin:
         sidechain_channels: int = 0,
         *,
         plugin: int | str | None = None,
+        audio_callback: Callable[[_HostCallback], object] | None = None,
     ) -> Self: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -402,6 +413,7 @@ class Server:
         sidechain_channels: int = 0,
         *,
         plugin: int | str | None = None,
+        audio_callback: Callable[[_HostCallback], object] | None = None,
     ) -> Plugin: ...
     def probe(self, path: _Path, plugin: int | str | None = None) -> _PluginInfo: ...
     def scan_directory(

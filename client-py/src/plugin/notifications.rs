@@ -5,7 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use pyo3::{PyTraverseError, PyVisit, exceptions::PyTypeError, prelude::*};
+use plugpen::v1::HostCallback;
+use pyo3::{PyTraverseError, PyVisit, exceptions::PyTypeError, prelude::*, types::PyDict};
 
 use super::Plugin;
 use crate::arrays::type_name;
@@ -17,6 +18,7 @@ pub struct Slots {
     change: Slot,
     value: Slot,
     gesture: Slot,
+    host_call: Slot,
     raised: Mutex<Option<PyErr>>,
     /// Dropped calls that `callback_events_dropped` has told of.
     dropped: AtomicU64,
@@ -25,8 +27,12 @@ pub struct Slots {
 type Slot = Mutex<Option<Py<PyAny>>>;
 
 impl Slots {
+    fn all(&self) -> [&Slot; 4] {
+        [&self.change, &self.value, &self.gesture, &self.host_call]
+    }
+
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        for slot in [&self.change, &self.value, &self.gesture] {
+        for slot in self.all() {
             // Held only for an instant, and never while Python code runs; if it is held just
             // now, this collection takes the callback for alive.
             if let Ok(callback) = slot.try_lock() {
@@ -37,7 +43,7 @@ impl Slots {
     }
 
     pub fn clear(&self) {
-        for slot in [&self.change, &self.value, &self.gesture] {
+        for slot in self.all() {
             let callback = lock(slot).take();
             // After the lock: the callback's end may run Python code.
             drop(callback);
@@ -84,6 +90,37 @@ fn put(slot: &Slot, callback: Option<Bound<'_, PyAny>>) -> PyResult<bool> {
     let old = std::mem::replace(&mut *lock(slot), callback.map(Bound::unbind));
     drop(old);
     Ok(given)
+}
+
+/// What tells a plugin's calls to its host to a callable, for a plugin that is about to be opened.
+pub fn observe(
+    slots: &Arc<Slots>,
+    callback: Option<Bound<'_, PyAny>>,
+) -> PyResult<Option<plugpen::HostCallbackObserver>> {
+    let given = put(&slots.host_call, callback)?;
+    let slots = Arc::downgrade(slots);
+    Ok(given.then(|| -> plugpen::HostCallbackObserver {
+        Box::new(move |call| {
+            if let Some(slots) = slots.upgrade() {
+                slots.run(&slots.host_call, |callback| {
+                    callback.call1((host_call_dict(callback.py(), call)?,))
+                });
+            }
+        })
+    }))
+}
+
+fn host_call_dict<'py>(py: Python<'py>, call: &HostCallback) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("opcode", call.opcode)?;
+    dict.set_item("name", &call.name)?;
+    dict.set_item("index", call.index)?;
+    dict.set_item("value", call.value)?;
+    dict.set_item("opt", call.opt)?;
+    dict.set_item("text", &call.text)?;
+    dict.set_item("result", call.result)?;
+    dict.set_item("count", call.count)?;
+    Ok(dict)
 }
 
 #[pymethods]

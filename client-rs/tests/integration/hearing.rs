@@ -112,3 +112,19 @@ fn polling_a_dead_plugin_returns() {
     plugin.poll_callbacks().unwrap();
     assert_eq!(told.try_iter().count(), 1);
 }
+
+#[test]
+fn a_format_without_calls_to_its_host_has_none_to_tell() {
+    let server = server();
+    let (sender, receiver) = channel();
+    let observer = Box::new(move |call: &plugpen::v1::HostCallback| {
+        let _ = sender.send(call.clone());
+    });
+    let options = plugpen::OpenOptions::default();
+    let plugin = server
+        .open_observed("null:gain", &options, observer)
+        .unwrap();
+    plugin.set_param(GAIN, 0.25).unwrap();
+    plugin.poll_callbacks().unwrap();
+    assert_eq!(receiver.try_iter().count(), 0);
+}

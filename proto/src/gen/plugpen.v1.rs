@@ -55,7 +55,7 @@ pub struct PluginDescription {
     #[prost(enumeration = "PluginFormat", tag = "4")]
     pub format: i32,
     /// 8 hex digits, minihost's `unique_id`: the 31-hash (h = 31 h + c, 32 bits) of
-    /// an LV2's URI.
+    /// an LV2's URI; a VST2's own number.
     #[prost(string, tag = "5")]
     pub unique_id: ::prost::alloc::string::String,
     /// The file or bundle that holds the plugin, absolute.
@@ -1243,6 +1243,10 @@ pub struct OpenOptions {
     /// Offline work: the plugin may use its best algorithms.
     #[prost(bool, tag = "11")]
     pub non_realtime: bool,
+    /// VST2: every call of the plugin to its host becomes a HostCallback event, those
+    /// made while it loads included.
+    #[prost(bool, tag = "12")]
+    pub observe_host_callbacks: bool,
 }
 /// What the rings look like; passed by value and never read back from shared memory.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -2200,7 +2204,7 @@ pub struct WatchEventsResponse {
     pub generation: u64,
     #[prost(
         oneof = "watch_events_response::Event",
-        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13"
+        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
     )]
     pub event: ::core::option::Option<watch_events_response::Event>,
 }
@@ -2226,6 +2230,8 @@ pub mod watch_events_response {
         Closed(super::Closed),
         #[prost(message, tag = "13")]
         Lost(super::Lost),
+        #[prost(message, tag = "14")]
+        HostCallback(super::HostCallback),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2271,6 +2277,33 @@ pub struct LogLine {
     pub source: i32,
     #[prost(string, tag = "2")]
     pub text: ::prost::alloc::string::String,
+}
+/// A call of a VST2 plugin to its host, after it was answered. Told only where the
+/// plugin was opened with `observe_host_callbacks`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HostCallback {
+    /// The interface's number of what was asked.
+    #[prost(int32, tag = "1")]
+    pub opcode: i32,
+    /// Its name in the interface without the prefix ("GetTime"), empty where the
+    /// number means nothing.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(int32, tag = "3")]
+    pub index: i32,
+    #[prost(int64, tag = "4")]
+    pub value: i64,
+    #[prost(float, tag = "5")]
+    pub opt: f32,
+    /// Where the call came with a text (CanDo): at most 64 bytes of it.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+    /// What the host answered.
+    #[prost(int64, tag = "7")]
+    pub result: i64,
+    /// How many equal calls in a row this one stands for, 1 or more.
+    #[prost(uint32, tag = "8")]
+    pub count: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Restarted {

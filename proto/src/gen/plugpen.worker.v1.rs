@@ -231,7 +231,7 @@ pub struct CallError {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Event {
-    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6")]
     pub event: ::core::option::Option<event::Event>,
 }
 /// Nested message and enum types in `Event`.
@@ -249,5 +249,7 @@ pub mod event {
         /// Events the worker itself had to drop.
         #[prost(message, tag = "5")]
         Lost(super::super::super::v1::Lost),
+        #[prost(message, tag = "6")]
+        HostCallback(super::super::super::v1::HostCallback),
     }
 }

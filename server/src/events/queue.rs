@@ -163,7 +163,12 @@ fn parameter(message: &WatchEventsResponse) -> Option<(String, u32)> {
 fn is_vital(message: &WatchEventsResponse) -> bool {
     !matches!(
         message.event,
-        Some(Event::ParameterChanged(_) | Event::ParameterGesture(_) | Event::LogLine(_))
+        Some(
+            Event::ParameterChanged(_)
+                | Event::ParameterGesture(_)
+                | Event::LogLine(_)
+                | Event::HostCallback(_)
+        )
     )
 }
 

@@ -9,6 +9,7 @@ use plugpen_proto::worker::{CallError, FromWorker, Loaded, Pong, RingsAttached};
 
 use super::channel::Incoming;
 use super::session::Session;
+use crate::formats::Controller;
 
 /// Carries a call out and says how it went.
 pub fn answer(session: &mut Session, incoming: Incoming) -> FromWorker {
@@ -45,7 +46,10 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
                 .attach(call.rings, incoming.descriptors, after)?;
             Body::AttachRings(RingsAttached {})
         }
-        Call::ListParameters(call) => Body::ListParameters(list_parameters(session, &call)?),
+        Call::ListParameters(call) => {
+            let list = |plugin: &dyn Controller| list_parameters(plugin, &call);
+            Body::ListParameters(session.loaded()?.describing(after, list)?)
+        }
         Call::GetParameter(call) => Body::GetParameter(GetParameterResponse {
             value: session.loaded()?.controller.get_parameter(call.index)?,
         }),
@@ -64,16 +68,14 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
             Body::SetParameters(SetParametersResponse {})
         }
         Call::ParameterToText(call) => Body::ParameterToText(ParameterToTextResponse {
-            text: session
-                .loaded()?
-                .controller
-                .parameter_to_text(call.index, call.value)?,
+            text: session.loaded()?.describing(after, |plugin| {
+                plugin.parameter_to_text(call.index, call.value)
+            })?,
         }),
         Call::ParameterFromText(call) => Body::ParameterFromText(ParameterFromTextResponse {
-            value: session
-                .loaded()?
-                .controller
-                .parameter_from_text(call.index, &call.text)?,
+            value: session.loaded()?.describing(after, |plugin| {
+                plugin.parameter_from_text(call.index, &call.text)
+            })?,
         }),
         Call::BeginParameterGesture(call) => {
             session.loaded()?.controller.get_parameter(call.index)?;
@@ -179,10 +181,9 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
 }
 
 fn list_parameters(
-    session: &mut Session,
+    controller: &dyn Controller,
     call: &ListParametersRequest,
 ) -> Result<ListParametersResponse, Error> {
-    let controller = &session.loaded()?.controller;
     let all = controller.parameter_count();
     let end = match call.count {
         0 => all,

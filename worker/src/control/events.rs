@@ -1,12 +1,12 @@
 //! From what was noted to messages.
 
 use plugpen_proto::v1::{
-    LogLine, LogSource, Lost, ParameterChanged, ParameterGesture, ProcessorChanged,
+    HostCallback, LogLine, LogSource, Lost, ParameterChanged, ParameterGesture, ProcessorChanged,
 };
 use plugpen_proto::worker::event::Event as Body;
 use plugpen_proto::worker::{Event, FromWorker, from_worker};
 
-use crate::formats::{Controller, Noted};
+use crate::formats::{Controller, HostCall, Noted, vst2};
 
 /// A gesture, as the daemon tells it on.
 pub fn gesture(index: u32, is_begin: bool) -> Body {
@@ -47,12 +47,29 @@ pub fn told(noted: Noted, controller: &dyn Controller) -> impl Iterator<Item = B
     // A gesture's values come between its ends.
     let begun = noted.begun.into_iter().map(|index| gesture(index, true));
     let ended = noted.ended.into_iter().map(|index| gesture(index, false));
+    let calls = noted.host_calls.into_iter().map(host_callback);
     lines
+        .chain(calls)
         .chain(processor)
         .chain(begun)
         .chain(parameters)
         .chain(ended)
         .chain(lost)
+}
+
+fn host_callback((call, count): (HostCall, u32)) -> Body {
+    let end = call.text.iter().position(|byte| *byte == 0);
+    let text = &call.text[..end.unwrap_or(call.text.len())];
+    Body::HostCallback(HostCallback {
+        opcode: call.opcode,
+        name: vst2::host_call_name(call.opcode).into(),
+        index: call.index,
+        value: call.value,
+        opt: call.opt,
+        text: String::from_utf8_lossy(text).into_owned(),
+        result: call.result,
+        count,
+    })
 }
 
 /// An event in the worker's envelope.

@@ -230,6 +230,23 @@ impl Loaded {
         })
     }
 
+    /// Runs a call that describes parameters: beside processing, or after `after_block` blocks
+    /// where the plugin must be at rest for that.
+    ///
+    /// # Errors
+    /// The plugin does not come out of a block, or what `act` says.
+    pub fn describing<T>(
+        &mut self,
+        after_block: u64,
+        act: impl FnOnce(&dyn Controller) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        if self.controller.describes_at_rest() {
+            self.parked(after_block, |controller, _| act(controller))
+        } else {
+            act(self.controller.as_ref())
+        }
+    }
+
     /// Runs a call that must not run beside processing.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ mod block;
 mod bypass;
 pub mod door;
 pub mod fpu;
+mod host_calls;
 mod lent;
 #[cfg(target_os = "linux")]
 pub mod lv2;
@@ -19,6 +20,7 @@ pub mod null;
 mod numbers;
 mod realtime;
 mod values;
+pub mod vst2;
 pub mod vst3;
 
 use std::path::PathBuf;
@@ -33,6 +35,7 @@ use plugpen_proto::worker::{Load, Probe, Probed};
 
 pub use block::{Block, BlockRunner, Planes, Samples};
 pub use bypass::HostBypass;
+pub use host_calls::HostCall;
 pub use marks::Marks;
 pub use notices::{Noted, Notices};
 pub use values::Values;
@@ -100,6 +103,12 @@ pub trait Controller {
     /// # Errors
     /// Index out of range, or refused by the plugin.
     fn set_program(&mut self, parked: &mut dyn Processor, index: u32) -> Result<(), Error>;
+
+    /// Whether parameters must not be described beside processing: where the plugin knows the
+    /// text of a value only by having it.
+    fn describes_at_rest(&self) -> bool {
+        false
+    }
 
     /// Index of the plugin's own bypass parameter.
     fn bypass_parameter(&self) -> Option<u32>;
@@ -205,6 +214,7 @@ pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
     lent::mathematics();
     match format {
         PluginFormat::Null => null::load(&opening),
+        PluginFormat::Vst2 => vst2::load(&opening),
         PluginFormat::Vst3 => vst3::load(&opening),
         PluginFormat::Unspecified if opening.options.path.starts_with("null:") => {
             null::load(&opening)
@@ -212,7 +222,8 @@ pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
         #[cfg(target_os = "linux")]
         PluginFormat::Lv2 | PluginFormat::Unspecified => lv2::load(&opening),
         PluginFormat::AudioUnit => audio_unit::load(&opening),
-        other => Err(unsupported(other)),
+        #[cfg(not(target_os = "linux"))]
+        PluginFormat::Lv2 | PluginFormat::Unspecified => Err(unsupported(PluginFormat::Lv2)),
     }
 }
 
@@ -225,12 +236,15 @@ pub fn probe(probe: &Probe) -> Result<Probed, Error> {
         PluginFormat::Null => Ok(null::probe(probe)),
         #[cfg(target_os = "linux")]
         PluginFormat::Lv2 | PluginFormat::Unspecified => lv2::probe(probe),
+        PluginFormat::Vst2 => Ok(vst2::probe(probe)),
         PluginFormat::Vst3 => vst3::probe(probe),
         PluginFormat::AudioUnit => audio_unit::probe(probe),
-        other => Err(unsupported(other)),
+        #[cfg(not(target_os = "linux"))]
+        PluginFormat::Lv2 | PluginFormat::Unspecified => Err(unsupported(PluginFormat::Lv2)),
     }
 }
 
+#[cfg(not(target_os = "linux"))]
 fn unsupported(format: PluginFormat) -> Error {
     Error::unsupported(format!(
         "this build of plugpen does not host {} plugins",

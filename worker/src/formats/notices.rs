@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread::Thread;
 
+use super::host_calls::{HostCall, HostCalls};
+
 /// Lines kept until the main thread has sent them.
 const MAX_LINES: usize = 256;
 /// Longest line taken from a plugin, in bytes.
@@ -30,6 +32,7 @@ pub struct Notices {
     flags: AtomicU32,
     lines: Mutex<VecDeque<String>>,
     lost: AtomicU64,
+    host_calls: HostCalls,
 }
 
 /// What has been noted since the last [`Notices::take`].
@@ -49,6 +52,8 @@ pub struct Noted {
     pub state: bool,
     /// Names, ranges or texts of parameters changed.
     pub parameter_info: bool,
+    /// The plugin's calls to its host, where they are observed, and how often each.
+    pub host_calls: Vec<(HostCall, u32)>,
     /// Lines of the plugin's log.
     pub lines: Vec<String>,
     /// Lines and events that had to go.
@@ -68,6 +73,7 @@ impl Notices {
             flags: AtomicU32::new(0),
             lines: Mutex::default(),
             lost: AtomicU64::new(0),
+            host_calls: HostCalls::default(),
         }
     }
 
@@ -139,6 +145,22 @@ impl Notices {
         self.wake();
     }
 
+    /// Keeps the plugin's calls to its host from now on.
+    pub fn observe_host_calls(&self) {
+        self.host_calls.observe();
+    }
+
+    /// Whether the plugin's calls to its host are kept.
+    pub fn host_calls_observed(&self) -> bool {
+        self.host_calls.observed()
+    }
+
+    /// The plugin called its host.
+    pub fn host_call(&self, call: &HostCall) {
+        self.host_calls.push(call);
+        self.wake();
+    }
+
     /// Keeps a line of the plugin's log, cut to 4 KiB. Takes a short lock: a plugin that logs
     /// while it processes has given up real time already.
     pub fn log(&self, line: &str) {
@@ -180,6 +202,7 @@ impl Notices {
             .collect();
         let flags = self.flags.swap(0, Ordering::Relaxed);
         let mut lines = self.lines.lock().unwrap_or_else(|e| e.into_inner());
+        let (host_calls, calls_lost) = self.host_calls.take();
         Noted {
             parameters,
             begun: taken(&self.begun).collect(),
@@ -188,8 +211,9 @@ impl Notices {
             program: flags & PROGRAM != 0,
             state: flags & STATE != 0,
             parameter_info: flags & PARAMETER_INFO != 0,
+            host_calls,
             lines: lines.drain(..).collect(),
-            lost: self.lost.swap(0, Ordering::Relaxed),
+            lost: self.lost.swap(0, Ordering::Relaxed) + calls_lost,
         }
     }
 

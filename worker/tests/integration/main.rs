@@ -10,4 +10,5 @@ mod lv2_full;
 mod null;
 mod sandbox;
 mod support;
+mod vst2;
 mod vst3;

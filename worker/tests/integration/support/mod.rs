@@ -165,6 +165,8 @@ impl Worker {
             PluginFormat::Vst3
         } else if options.path.ends_with(".component") {
             PluginFormat::AudioUnit
+        } else if options.path.ends_with(".so") {
+            PluginFormat::Vst2
         } else {
             PluginFormat::Lv2
         };

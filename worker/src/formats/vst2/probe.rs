@@ -1,0 +1,152 @@
+//! Metadata of a file's plugins. There is no other way than to load them, so whoever asks for it
+//! gives each file a process of its own.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use plugpen_proto::Error;
+use plugpen_proto::v1::{PluginDescription, PluginFormat, ScanFailure};
+use plugpen_proto::worker::{Probe, Probed};
+
+use super::abi::{effect, flags};
+use super::entry::{self, Content, File, Opened, ShellPlugin};
+use super::host::Host;
+use super::instance::Instance;
+use crate::formats::{Notices, count};
+
+/// Rate and block size that plugins are told where nothing is played.
+const RATE: f64 = 48_000.0;
+const BLOCK: u32 = 512;
+
+/// Describes the plugins of the files that a probe names. What is wrong with a file is a failure
+/// in the answer.
+pub fn probe(probe: &Probe) -> Probed {
+    let mut probed = Probed::default();
+    for path in &probe.paths {
+        match describe_file(Path::new(path), &probe.identifier) {
+            Ok(plugins) => probed.plugins.extend(plugins),
+            Err(error) => probed.failures.push(ScanFailure {
+                path: path.clone(),
+                reason: error.reason.into(),
+                message: error.message,
+            }),
+        }
+    }
+    probed
+}
+
+fn describe_file(path: &Path, identifier: &str) -> Result<Vec<PluginDescription>, Error> {
+    let file = File::load(path)?;
+    let host = Host::new(path, RATE, BLOCK, false, Arc::new(Notices::new()));
+    if !identifier.is_empty() {
+        let opened = file.open(host, identifier)?;
+        let described = describe(&opened, path);
+        keep(opened.instance);
+        return Ok(vec![described]);
+    }
+    match file.look(host)? {
+        Content::Plugin(instance) => {
+            let opened = Opened {
+                instance,
+                shell: None,
+            };
+            let described = describe(&opened, path);
+            keep(opened.instance);
+            Ok(vec![described])
+        }
+        Content::Shell(shell, plugins) => {
+            let plugins = plugins.into_iter();
+            let described = plugins.map(|plugin| describe_unopened(&shell, &plugin, path));
+            let described = described.collect();
+            keep(shell);
+            Ok(described)
+        }
+    }
+}
+
+/// Leaves a plugin open: what was asked for is known, and one that dies in its end must not take
+/// the answer with it.
+fn keep(instance: Instance) {
+    std::mem::forget(instance);
+}
+
+/// What an opened plugin says of itself.
+pub fn describe(opened: &Opened, path: &Path) -> PluginDescription {
+    let instance = &opened.instance;
+    let channels = instance.channels();
+    let shell = opened.shell.as_ref();
+    let name = entry::name_of(instance)
+        .or_else(|| shell.map(|plugin| plugin.name.clone()))
+        .unwrap_or_else(|| stem(path));
+    PluginDescription {
+        name,
+        unique_id: format!("{:08X}", instance.unique_id()),
+        identifier: shell.map_or(String::new(), |plugin| entry::identifier(plugin.id)),
+        index: shell.map_or(0, |plugin| plugin.index),
+        accepts_midi: instance.has_flag(flags::IS_SYNTH),
+        num_inputs: count(channels.inputs),
+        num_outputs: count(channels.outputs),
+        ..common(instance, path)
+    }
+}
+
+/// What a shell says of one of its plugins. It is not opened for more: one that dies in that must
+/// not take the others with it, and a shell may have hundreds.
+fn describe_unopened(shell: &Instance, plugin: &ShellPlugin, path: &Path) -> PluginDescription {
+    PluginDescription {
+        name: plugin.name.clone(),
+        unique_id: entry::identifier(plugin.id),
+        identifier: entry::identifier(plugin.id),
+        index: plugin.index,
+        ..common(shell, path)
+    }
+}
+
+fn common(instance: &Instance, path: &Path) -> PluginDescription {
+    PluginDescription {
+        vendor: instance.text(effect::GET_VENDOR, 0, 0).1,
+        version: version(
+            instance.ask(effect::GET_VENDOR_VERSION, 0, 0, 0.0),
+            instance.version(),
+        ),
+        format: PluginFormat::Vst2.into(),
+        path: path.display().to_string(),
+        ..PluginDescription::default()
+    }
+}
+
+fn stem(path: &Path) -> String {
+    path.file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+/// The vendor's version, or else the effect's, with dots: of small numbers the digits, of others
+/// the bytes, which are the two ways in use.
+fn version(vendor: isize, effect: i32) -> String {
+    const FOUR_DIGITS: u32 = 9999;
+    let number = match u32::try_from(vendor) {
+        Ok(number) if number > 0 => number,
+        _ => effect.cast_unsigned(),
+    };
+    let parts: Vec<String> = if number <= FOUR_DIGITS {
+        number.to_string().chars().map(String::from).collect()
+    } else {
+        let bytes = number.to_be_bytes();
+        let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(0);
+        bytes[first..].iter().map(u8::to_string).collect()
+    };
+    parts.join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_have_dots() {
+        assert_eq!(version(1230, 0), "1.2.3.0");
+        assert_eq!(version(0x01_02_0a, 0), "1.2.10");
+        assert_eq!((version(0, 42), version(-1, 7)), ("4.2".into(), "7".into()));
+    }
+}

@@ -97,6 +97,21 @@ pub const LV2: Format = Format {
     says_tail: false,
 };
 
+/// VST2: a file for each plugin.
+pub const VST2: Format = Format {
+    name: "VST2",
+    open: |server, plugin, options| {
+        let file = built().unwrap().vst2(plugin);
+        server.open(file.to_str().unwrap(), &options)
+    },
+    most_gain: 4.0,
+    sidechain: |main, side| main * side,
+    messages: EVERY_MESSAGE,
+    hears: |recording, loop_end| [recording, loop_end],
+    programs: ("parameter", &[("Low", 0.25), ("High", 0.75)]),
+    says_tail: true,
+};
+
 /// AudioUnit, in a simulated AudioToolbox: one bundle, a unit for each plugin.
 pub const AUDIO_UNIT: Format = Format {
     name: "AudioUnit",

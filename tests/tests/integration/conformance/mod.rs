@@ -194,6 +194,13 @@ mod audio_unit {
     every_plugin_format!(super::format::AUDIO_UNIT);
 }
 
+mod vst2 {
+    every_format!(super::format::VST2);
+    every_plugin_format!(super::format::VST2);
+    every_format_with_doubles!(super::format::VST2);
+    every_format_with_edits!(super::format::VST2);
+}
+
 mod vst3 {
     every_format!(super::format::VST3);
     every_plugin_format!(super::format::VST3);

@@ -96,10 +96,8 @@ impl Shared {
             num_steps: info.num_steps,
             is_automatable: info.is_automatable,
             is_boolean: info.is_boolean,
-            category: 0,
-            plain_min: 0.0,
             plain_max: 1.0,
-            is_bypass: false,
+            ..Parameter::default()
         }
     }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex};
 use plugpen::Plugin;
 
 use super::format::Format;
-use super::play;
 use crate::system::server;
 
 /// Something a callback was told.

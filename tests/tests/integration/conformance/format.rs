@@ -169,13 +169,3 @@ pub const VST3: Format = Format {
     programs: ("parameter", &[("Low", 0.25), ("High", 0.75)]),
     says_tail: true,
 };
-
-/// `born-slow` is called "Test Born Slow".
-fn title(plugin: &str) -> String {
-    let words = plugin.split('-').map(|word| match word {
-        "midi" => "MIDI".to_owned(),
-        word => word[..1].to_uppercase() + &word[1..],
-    });
-    let words: Vec<String> = words.collect();
-    format!("Test {}", words.join(" "))
-}

@@ -142,6 +142,7 @@ impl<P: Plugin, const ROLE: u8> IAudioProcessorTrait for Object<P, ROLE> {
         unsafe {
             read_changes::<P>(data, sound);
             events::read(data.inputEvents, data.numSamples, &mut sound.heard);
+            sound.heard.sort();
             if sound.is_double {
                 self.play(data, sound, |sound| &mut sound.double);
             } else {

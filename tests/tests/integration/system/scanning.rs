@@ -47,7 +47,7 @@ fn a_class_that_dies_does_not_hide_the_others_of_its_module() {
             ..OpenOptions::default()
         };
         let plugin = server.open(&gain.path, &options).unwrap();
-        assert_eq!(&plugin.description(), gain, "{selector}");
+        assert_eq!(plugin.description().identifier, gain.identifier);
     }
     let options = OpenOptions {
         selector: "nobody".into(),

@@ -18,8 +18,9 @@ use super::host::Host;
 use super::ids::ClassId;
 use crate::formats::fpu;
 
-type Entry = unsafe extern "C" fn(*mut c_void) -> bool;
-type Exit = unsafe extern "C" fn() -> bool;
+/// Both answer with a C++ `bool`, read as a byte: one that is neither 0 nor 1 is no Rust `bool`.
+type Entry = unsafe extern "C" fn(*mut c_void) -> u8;
+type Exit = unsafe extern "C" fn() -> u8;
 type GetFactory = unsafe extern "system" fn() -> *mut IPluginFactory;
 
 /// A loaded module. Its library stays: plugins leave threads behind that still run its code.
@@ -59,12 +60,18 @@ impl Module {
         if let Some(entry) = entry {
             // SAFETY: its own handle, as the specification asks for on Linux.
             let greeted = fpu::guarded(|| unsafe { entry(handle) });
-            if !greeted {
+            if greeted == 0 {
                 return Err(refused(
                     "refused to start (ModuleEntry returned false)".into(),
                 ));
             }
         }
+        // From here on it is said goodbye to, whatever happens.
+        let mut module = Self {
+            factory: None,
+            exit,
+            classes: Vec::new(),
+        };
         // SAFETY: the module has been greeted; it returns a factory we own, or null.
         let factory = fpu::guarded(|| unsafe { ComPtr::from_raw(get_factory()) });
         let factory = factory.ok_or_else(|| refused("has no factory".into()))?;
@@ -72,12 +79,9 @@ impl Module {
             // SAFETY: the host's context lives as long as the process.
             fpu::guarded(|| unsafe { third.setHostContext(host.context()) });
         }
-        let classes = classes::read(&factory);
-        Ok(Self {
-            factory: Some(factory),
-            exit,
-            classes,
-        })
+        module.classes = classes::read(&factory);
+        module.factory = Some(factory);
+        Ok(module)
     }
 
     /// Makes an object of a class, seen as interface `I`.

@@ -11,6 +11,8 @@ use crate::formats::Planes;
 /// One direction's buses.
 struct Side {
     buses: Vec<AudioBusBuffers>,
+    /// Channels of each bus.
+    channels: Vec<usize>,
     /// A pointer a channel, bus after bus; the buses point in here.
     pointers: Vec<*mut c_void>,
     /// The block's channel of each, where it has one.
@@ -36,36 +38,28 @@ unsafe impl Send for Buffers {}
 impl Side {
     fn new(infos: &[BusInfo]) -> Self {
         let mut carried = Vec::new();
+        let mut all_channels = Vec::with_capacity(infos.len());
         for bus in infos {
             let first = bus.first.and_then(|first| usize::try_from(first).ok());
             let channels = usize::try_from(bus.channels).unwrap_or(0);
             carried.extend((0..channels).map(|channel| first.map(|first| first + channel)));
-        }
-        let mut pointers: Vec<*mut c_void> = vec![std::ptr::null_mut(); carried.len()];
-        let mut rest = pointers.as_mut_slice();
-        let mut buses = Vec::with_capacity(infos.len());
-        for bus in infos {
-            let channels = usize::try_from(bus.channels).unwrap_or(0);
-            let (own, others) = rest.split_at_mut(channels.min(rest.len()));
-            buses.push(AudioBusBuffers {
-                numChannels: i32::try_from(own.len()).unwrap_or(0),
-                silenceFlags: 0,
-                __field0: AudioBusBuffers__type0 {
-                    channelBuffers32: own.as_mut_ptr().cast(),
-                },
-            });
-            rest = others;
+            all_channels.push(channels);
         }
         Self {
-            buses,
-            pointers,
+            buses: vec![bus_of(&mut []); infos.len()],
+            channels: all_channels,
+            pointers: vec![std::ptr::null_mut(); carried.len()],
             carried,
         }
     }
 
-    fn unflag(&mut self) {
-        for bus in &mut self.buses {
-            bus.silenceFlags = 0;
+    /// Says what each bus has, anew for each call: plugins may write into all they are passed.
+    fn wire(&mut self) {
+        let mut rest = self.pointers.as_mut_slice();
+        for (bus, channels) in self.buses.iter_mut().zip(&self.channels) {
+            let (own, others) = rest.split_at_mut(*channels);
+            *bus = bus_of(own);
+            rest = others;
         }
     }
 }
@@ -119,8 +113,8 @@ impl Buffers {
                 None => unsafe { scrap.add(at * self.frames) }.cast(),
             };
         }
-        self.inputs.unflag();
-        self.outputs.unflag();
+        self.inputs.wire();
+        self.outputs.wire();
     }
 
     /// The input buses for a call, and how many.
@@ -136,5 +130,24 @@ impl Buffers {
 
 fn of(side: &mut Side) -> (*mut AudioBusBuffers, i32) {
     let count = i32::try_from(side.buses.len()).unwrap_or(0);
-    (side.buses.as_mut_ptr(), count)
+    (start_of(&mut side.buses), count)
+}
+
+/// A bus with these channels, none of which is known to be silent.
+fn bus_of(channels: &mut [*mut c_void]) -> AudioBusBuffers {
+    AudioBusBuffers {
+        numChannels: i32::try_from(channels.len()).unwrap_or(0),
+        silenceFlags: 0,
+        __field0: AudioBusBuffers__type0 {
+            channelBuffers32: start_of(channels).cast(),
+        },
+    }
+}
+
+/// Where they begin; null where there are none, as in the SDK's own host.
+fn start_of<T>(all: &mut [T]) -> *mut T {
+    match all.is_empty() {
+        true => std::ptr::null_mut(),
+        false => all.as_mut_ptr(),
+    }
 }

@@ -169,7 +169,8 @@ impl Input {
             let points = self.points[start..].iter();
             let count = points.take_while(|point| point.queue == number).count();
             queue.id.set(ids.get(*parameter).copied().unwrap_or(NONE));
-            queue.points.set(&raw const self.points[start]);
+            // Through a slice: a pointer to one point would not lead to the others.
+            queue.points.set(self.points[start..].as_ptr());
             queue.count.set(count);
             start += count;
         }

@@ -130,18 +130,19 @@ impl RunLoop {
 
     fn serve_timers(&self) {
         let now = Instant::now();
-        let mut due = Vec::new();
-        let mut timers = self.timers.lock().unwrap_or_else(|e| e.into_inner());
-        for timer in timers.iter_mut().filter(|timer| timer.due <= now) {
-            timer.due = now + timer.every;
-            due.push(timer.handler.clone());
-        }
-        // A handler may add and remove timers.
-        drop(timers);
-        for handler in due {
+        // One at a time: a handler may add and remove timers, and one that is removed may be gone.
+        while let Some(handler) = self.next_due(now) {
             // SAFETY: an object of the plugin that we hold.
             fpu::guarded(|| unsafe { handler.onTimer() });
         }
+    }
+
+    /// The handler of a timer that is due at an instant; it is then due later.
+    fn next_due(&self, now: Instant) -> Option<ComPtr<ITimerHandler>> {
+        let mut timers = self.timers.lock().unwrap_or_else(|e| e.into_inner());
+        let timer = timers.iter_mut().find(|timer| timer.due <= now)?;
+        timer.due = now + timer.every;
+        Some(timer.handler.clone())
     }
 
     fn serve_watches(&self) {
@@ -149,13 +150,28 @@ impl RunLoop {
         let ready: Vec<_> = watches
             .iter()
             .filter(|watch| is_ready(watch.descriptor))
-            .map(|watch| (watch.handler.clone(), watch.descriptor))
+            .map(|watch| (watch.handler.as_ptr(), watch.descriptor))
             .collect();
         drop(watches);
         for (handler, descriptor) in ready {
-            // SAFETY: an object of the plugin that we hold.
-            fpu::guarded(|| unsafe { handler.onFDIsSet(descriptor) });
+            if let Some(handler) = self.watching(handler, descriptor) {
+                // SAFETY: an object of the plugin that we hold.
+                fpu::guarded(|| unsafe { handler.onFDIsSet(descriptor) });
+            }
         }
+    }
+
+    /// A handler, unless it has been removed meanwhile by another.
+    fn watching(
+        &self,
+        handler: *mut IEventHandler,
+        descriptor: FileDescriptor,
+    ) -> Option<ComPtr<IEventHandler>> {
+        let watches = self.watches.lock().unwrap_or_else(|e| e.into_inner());
+        let mut all = watches.iter();
+        let same =
+            |watch: &&Watch| watch.handler.as_ptr() == handler && watch.descriptor == descriptor;
+        Some(all.find(same)?.handler.clone())
     }
 }
 

@@ -100,6 +100,18 @@ impl EventList {
         self.entries.sort_by_key(|(offset, _)| *offset);
     }
 
+    /// Sorts MIDI messages by offset without allocating; those at one offset keep their order.
+    /// Of parameter changes at one offset the order is not kept.
+    pub fn sort_messages(&mut self) {
+        self.entries.sort_unstable_by_key(|(offset, entry)| {
+            let order = match entry {
+                Entry::Midi { start, .. } => *start,
+                Entry::Parameter { .. } => 0,
+            };
+            (*offset, order)
+        });
+    }
+
     /// Number of events.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -132,6 +144,18 @@ impl EventList {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_at_one_offset_keep_their_order() {
+        let mut list = EventList::new();
+        for byte in 0..100 {
+            list.push_midi(u32::from(99 - byte) / 10, &[byte]);
+        }
+        let mut sorted = list.clone();
+        sorted.sort();
+        list.sort_messages();
+        assert_eq!(list, sorted);
+    }
 
     #[test]
     fn a_list_gives_back_what_it_took_in_order() {

@@ -11,9 +11,6 @@ use vst3::{Class, ComPtr, ComWrapper};
 
 use super::event::{DATA, LEGACY, NOTE_OFF, NOTE_ON, PRESSURE};
 
-/// Longest SysEx message taken from a plugin, in bytes.
-const MAX_SYSEX: usize = 1024 * 1024;
-
 /// Where a plugin's events go.
 pub struct Output {
     list: ComWrapper<Heard>,
@@ -22,7 +19,7 @@ pub struct Output {
 
 struct Heard {
     midi: RefCell<EventList>,
-    /// Events without room or sense.
+    /// Events without room.
     lost: Cell<u32>,
 }
 
@@ -113,7 +110,7 @@ unsafe fn midi_of(event: &Event) -> Option<Midi<'_>> {
             // SAFETY: the caller's promise.
             let data = unsafe { body.data };
             let size = usize::try_from(data.size).unwrap_or(usize::MAX);
-            if data.r#type != kMidiSysEx || data.bytes.is_null() || size > MAX_SYSEX {
+            if data.r#type != kMidiSysEx || data.bytes.is_null() {
                 return None;
             }
             // SAFETY: not null, and as long as the plugin says, for the length of its call.
@@ -179,21 +176,13 @@ impl Output {
         self.pointer.as_ptr()
     }
 
-    /// Takes all messages, by offset, and returns how many had to go. Sorts by looking again and
-    /// again where a plugin did not: a sort that keeps the order of equals would allocate.
+    /// Takes all messages, by offset, and returns how many had to go.
     pub fn take(&mut self, mut each: impl FnMut(u32, &[u8])) -> u32 {
         if let Ok(mut midi) = self.list.midi.try_borrow_mut() {
-            let mut next = midi.iter().map(|event| event.offset).min();
-            while let Some(offset) = next {
-                next = None;
-                for event in midi.iter() {
-                    if event.offset > offset {
-                        next = Some(next.map_or(event.offset, |at| at.min(event.offset)));
-                    } else if let EventBody::Midi(data) = event.body
-                        && event.offset == offset
-                    {
-                        each(offset, data);
-                    }
+            midi.sort_messages();
+            for event in midi.iter() {
+                if let EventBody::Midi(data) = event.body {
+                    each(event.offset, data);
                 }
             }
             midi.clear();

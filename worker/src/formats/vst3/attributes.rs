@@ -15,7 +15,7 @@ use vst3::{Class, ComPtr, ComWrapper};
 use super::door::enter;
 use super::text;
 
-/// Attributes of a list; a plugin that sets more keeps replacing none.
+/// Attributes of a list, at most.
 const MAX_ATTRIBUTES: usize = 4096;
 
 enum Value {

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
-use plugpen_proto::limits::MAX_TEXT;
+use plugpen_proto::limits::{MAX_STATE, MAX_TEXT};
 
 /// Room for a string that a plugin writes, in UTF-16 units; it is told of 128. Plugins miscount.
 pub const ROOM: usize = 1024;
@@ -65,24 +65,24 @@ pub unsafe fn c_string(pointer: *const c_char) -> Option<Vec<u8>> {
     Some(unsafe { CStr::from_ptr(pointer) }.to_bytes().to_vec())
 }
 
-/// The units of a UTF-16 string of a plugin up to its zero, at most [`MAX_TEXT`]; `None` for a
-/// null pointer.
+/// The units of a UTF-16 string of a plugin up to its zero; `None` for a null pointer, or one that
+/// takes more bytes than a state may. Some plugins send all they have as one string.
 ///
 /// # Safety
-/// Null, or readable up to its zero or for that many units.
+/// Null, or readable up to its zero or for that many bytes.
 pub unsafe fn wide_string(pointer: *const u16) -> Option<Vec<u16>> {
     if pointer.is_null() {
         return None;
     }
     let mut units = Vec::new();
-    while units.len() < MAX_TEXT {
+    while units.len() < MAX_STATE / size_of::<u16>() {
         // SAFETY: the caller's promise: no zero has been met yet.
         match unsafe { pointer.add(units.len()).read_unaligned() } {
-            0 => break,
+            0 => return Some(units),
             unit => units.push(unit),
         }
     }
-    Some(units)
+    None
 }
 
 #[cfg(test)]

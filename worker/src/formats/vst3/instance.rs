@@ -109,7 +109,7 @@ impl Instance {
         };
         // SAFETY: a stream of ours.
         let result = fpu::guarded(|| unsafe { self.plug.component.getState(state.as_ptr()) });
-        if result == kResultOk {
+        if result == kResultOk && !state.overflowed() {
             self.tell_controller(&state.bytes());
         }
     }

@@ -2,6 +2,7 @@
 
 use plugpen_proto::Error;
 use plugpen_proto::juce_state::JuceState;
+use plugpen_proto::limits::MAX_STATE;
 use plugpen_proto::v1::ErrorReason;
 use plugpen_proto::vstpreset::VstPreset;
 use vst3::Steinberg::Vst::{IComponentTrait, IEditControllerTrait};
@@ -16,15 +17,15 @@ use crate::formats::fpu;
 /// Saves both halves' states; empty where the plugin has none. The caller has the processor.
 ///
 /// # Errors
-/// None that can happen.
+/// Larger than a state may be.
 pub fn save(instance: &Instance, class: ClassId) -> Result<Vec<u8>, Error> {
-    let component_state = of_component(instance)?;
+    let component_state = whole(asked_of_component(instance)?)?;
     let controller_state = match &instance.edit {
         Some(Edit(controller)) => {
             let state = stream()?;
             // SAFETY: a stream of ours.
             let saved = fpu::guarded(|| unsafe { controller.getState(state.as_ptr()) });
-            (saved == kResultOk).then(|| state.bytes())
+            whole((saved, state))?
         }
         None => None,
     };
@@ -46,9 +47,26 @@ pub fn save(instance: &Instance, class: ClassId) -> Result<Vec<u8>, Error> {
 /// # Errors
 /// None that can happen.
 pub fn of_component(instance: &Instance) -> Result<Option<Vec<u8>>, Error> {
+    let (saved, state) = asked_of_component(instance)?;
+    Ok((saved == kResultOk).then(|| state.bytes()))
+}
+
+/// What the component answers, and wrote.
+fn asked_of_component(instance: &Instance) -> Result<(i32, stream::Lent), Error> {
     let state = stream()?;
     // SAFETY: a stream of ours.
     let saved = fpu::guarded(|| unsafe { instance.plug.component.getState(state.as_ptr()) });
+    Ok((saved, state))
+}
+
+/// A chunk, where the plugin has one. One that was cut would be taken for whole, or for none.
+fn whole((saved, state): (i32, stream::Lent)) -> Result<Option<Vec<u8>>, Error> {
+    if state.overflowed() {
+        return Err(Error::new(
+            ErrorReason::LimitReached,
+            format!("the plugin's state has more than the {MAX_STATE} bytes that plugpen carries"),
+        ));
+    }
     Ok((saved == kResultOk).then(|| state.bytes()))
 }
 

@@ -23,6 +23,8 @@ use super::text;
 struct Content {
     bytes: Vec<u8>,
     position: usize,
+    /// Something was written that is not there, for want of room.
+    overflowed: bool,
 }
 
 /// A stream. A plugin may keep it longer than the call it came with.
@@ -54,7 +56,7 @@ impl Lent {
         let stream = ComWrapper::new(Stream {
             content: Mutex::new(Content {
                 bytes: bytes.to_vec(),
-                position: 0,
+                ..Content::default()
             }),
             attributes: attributes.to_com_ptr()?,
         });
@@ -70,6 +72,11 @@ impl Lent {
     /// All that was written.
     pub fn bytes(&self) -> Vec<u8> {
         self.stream.content(|content| content.bytes.clone())
+    }
+
+    /// Whether that is less than the plugin wanted to write.
+    pub fn overflowed(&self) -> bool {
+        self.stream.content(|content| content.overflowed)
     }
 }
 
@@ -126,6 +133,7 @@ impl IBStreamTrait for Stream {
             let written = this.content(|content| {
                 let end = content.position.saturating_add(count);
                 if end > MAX_STATE {
+                    content.overflowed = true;
                     return false;
                 }
                 if content.bytes.len() < end {
@@ -231,5 +239,17 @@ mod tests {
             assert_ne!(stream.tell(std::ptr::null_mut()), kResultOk);
         }
         assert_eq!(lent.bytes(), b"state\0\0t");
+        assert!(!lent.overflowed());
+        let most = i64::try_from(MAX_STATE).unwrap();
+        // SAFETY: as above.
+        unsafe {
+            assert_eq!(stream.seek(most, 0, &raw mut place), kResultOk);
+            assert_ne!(
+                stream.write(word.as_mut_ptr().cast(), 1, &raw mut count),
+                kResultOk
+            );
+        }
+        assert_eq!(count, 0);
+        assert!(lent.overflowed());
     }
 }

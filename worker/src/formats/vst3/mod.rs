@@ -106,6 +106,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         })
         .collect();
     let shared = Arc::new(Shared::new(&cells, Arc::clone(&opening.notices)));
+    handler.know(&shared);
     let event_bytes = match options.event_bytes {
         0 => EVENT_BYTES,
         bytes => bytes,
@@ -124,7 +125,6 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         usize::try_from(event_bytes).unwrap_or(0),
     )?;
     processor.start()?;
-    handler.know(&shared);
     let mut controller = Vst3Controller {
         description: probe::describe(path, &class, at, &buses),
         options: options.clone(),

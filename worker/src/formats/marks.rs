@@ -24,6 +24,12 @@ impl Marks {
             .is_some()
     }
 
+    /// Whether this index is marked.
+    pub fn has(&self, index: usize) -> bool {
+        let word = self.words.get(index / 64);
+        word.is_some_and(|word| word.load(Ordering::Relaxed) & 1 << (index % 64) != 0)
+    }
+
     /// Whether an index is marked.
     pub fn any(&self) -> bool {
         self.words
@@ -60,6 +66,7 @@ mod tests {
             assert!(marks.mark(index));
         }
         assert!(marks.any() && !marks.mark(500));
+        assert!(marks.has(3) && !marks.has(4) && !marks.has(500));
         let mut taken = Vec::new();
         marks.take(|index| taken.push(index));
         assert_eq!(taken, [3, 64, 129]);

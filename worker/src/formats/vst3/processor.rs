@@ -318,7 +318,9 @@ impl Vst3Processor {
     fn hear_changes(&mut self) {
         let shared = &self.shared;
         self.changes_out.take(|id, value| {
+            // What was set during the call and is still to be told is newer than this.
             if let Some(index) = shared.index_of(id)
+                && !shared.to_processor.has(index)
                 && shared.hear(index, value, false)
             {
                 shared.to_controller.mark(index);

@@ -21,7 +21,7 @@ use super::events_out;
 use super::instance::{Instance, is_fine};
 use super::midi_map::{BEND, PRESSURE};
 use super::shared::Shared;
-use crate::formats::{Block, Planes, Processor, Samples, fpu};
+use crate::formats::{Block, Planes, Processor, Samples, count, fpu};
 
 /// Queues for parameters that a plugin makes up, so that it never gets none.
 const SPARE_QUEUES: usize = 64;
@@ -338,11 +338,12 @@ impl Processor for Vst3Processor {
             Samples::Single(planes) => self.buffers.hush(planes),
             Samples::Double(planes) => self.buffers.hush(planes),
         }
+        let events = block.events;
         if !self.running {
+            block.events_lost = block.events_lost.saturating_add(count(events.len()));
             return;
         }
         self.load_values();
-        let events = block.events;
         let (mut start, mut first) = (0, 0);
         while start < frames {
             // Everything at the piece's first frame counts for all of it; the next change of a
@@ -350,7 +351,7 @@ impl Processor for Vst3Processor {
             // they hear a change where it is.
             let mut end = frames;
             let mut lost = 0;
-            for event in events.iter().skip(first) {
+            for event in (first..events.len()).filter_map(|at| events.get(at)) {
                 if let EventBody::Parameter { index, value } = event.body {
                     if event.offset > start {
                         end = event.offset.min(frames);
@@ -361,7 +362,7 @@ impl Processor for Vst3Processor {
                 }
             }
             let mut done = 0;
-            for event in events.iter().skip(first) {
+            for event in (first..events.len()).filter_map(|at| events.get(at)) {
                 if event.offset >= end {
                     break;
                 }

@@ -125,13 +125,15 @@ impl Vst3Controller {
         Ok(())
     }
 
-    /// Takes all values from the controller.
+    /// Takes all values from the controller but those that it has not been told yet.
     fn read_values(&self, by_host: bool) {
         let Some(edit) = &self.instance.edit else {
             return;
         };
         for (at, id) in self.shared.ids.iter().enumerate() {
-            if let Some(value) = edit.value(*id) {
+            if let Some(value) = edit.value(*id)
+                && !self.shared.to_controller.has(at)
+            {
                 self.shared.hear(at, value, by_host);
             }
         }
@@ -168,7 +170,7 @@ impl Vst3Controller {
 
     /// Does what the plugin wants and can be done beside processing.
     fn look_again(&mut self, wanted: u32) {
-        if wanted & flags::TITLES != 0 {
+        if wanted & (flags::TITLES | flags::RELOAD) != 0 {
             self.read_parameters();
         }
         if wanted & (flags::VALUES | flags::RELOAD) != 0 {
@@ -178,7 +180,7 @@ impl Vst3Controller {
             self.read_programs();
             self.shared.notices.program();
         }
-        if wanted & (flags::MIDI | flags::PROGRAMS) != 0 {
+        if wanted & (flags::MIDI | flags::PROGRAMS | flags::IO | flags::RELOAD) != 0 {
             self.read_midi_map();
         }
     }

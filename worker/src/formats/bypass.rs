@@ -5,6 +5,9 @@ use super::block::{Block, Planes, Samples};
 /// The line grows in steps of this many frames, so that a latency which creeps up does not
 /// allocate on each step.
 const STEP: usize = 1024;
+/// Frames of latency that the line follows at most, over 20 seconds at 192 kHz. A plugin that says
+/// more is wrong, and may not take the memory for it.
+const MOST: usize = 1 << 22;
 
 /// Replaces a plugin's output by its delayed input. The plugin goes on hearing its input, so
 /// that switching back is seamless and no note hangs.
@@ -38,8 +41,8 @@ impl HostBypass {
     /// Follows a latency. Allocates when the latency has grown past the line: not on the block
     /// path.
     pub fn align(&mut self, latency: usize) {
-        self.latency = latency;
-        let room = (latency + self.max_frames).next_multiple_of(STEP);
+        self.latency = latency.min(MOST);
+        let room = (self.latency + self.max_frames).next_multiple_of(STEP);
         for line in &mut self.single {
             line.resize(room, self.max_frames);
         }

@@ -8,6 +8,20 @@ use vst3::Steinberg::Vst::{AudioBusBuffers, AudioBusBuffers__type0};
 use super::buses::{BusInfo, Buses};
 use crate::formats::Planes;
 
+/// A type of samples.
+///
+/// # Safety
+/// Any bits are a value, and 64 bits have room for one.
+pub unsafe trait Sample: Copy + Default {}
+
+// SAFETY: a number of 32 bits.
+unsafe impl Sample for f32 {}
+// SAFETY: a number of 64 bits.
+unsafe impl Sample for f64 {}
+
+/// Words of a cache line, at whose beginnings copies begin, as the ring's channels do.
+const LINE: usize = 8;
+
 /// One direction's buses.
 struct Side {
     buses: Vec<AudioBusBuffers>,
@@ -23,7 +37,11 @@ struct Side {
 pub struct Buffers {
     inputs: Side,
     outputs: Side,
-    /// Silence for inputs that nobody feeds; 64 bits a frame, which is enough for both types.
+    /// The block's inputs, one after another: the interface lets a plugin write into them, and the
+    /// ring's cannot be written. 64 bits a frame, which is enough for both types; each is rounded
+    /// up to whole lines, and a line is left over for finding the first.
+    copies: Vec<u64>,
+    /// Silence for inputs that nobody feeds.
     silence: Vec<u64>,
     silence_used: bool,
     /// For outputs that nobody reads: one each, since plugins read back what they wrote.
@@ -69,6 +87,7 @@ impl Buffers {
     pub fn new(buses: &Buses, frames: usize) -> Self {
         let (inputs, outputs) = (Side::new(&buses.inputs), Side::new(&buses.outputs));
         Self {
+            copies: vec![0; frames.next_multiple_of(LINE) * inputs.carried.len() + LINE],
             silence: vec![0; frames],
             silence_used: false,
             scrap: vec![0; frames * outputs.carried.len()],
@@ -78,9 +97,21 @@ impl Buffers {
         }
     }
 
-    /// Makes a new block's silence silent again (some plugins write into their inputs), and its
-    /// outputs, which some plugins only add to or leave alone.
-    pub fn hush<T: Copy + Default>(&mut self, planes: &Planes<T>) {
+    /// Takes a new block's inputs, makes silence silent again (some plugins write into it), and
+    /// its outputs, which some plugins only add to or leave alone.
+    pub fn begin<T: Sample>(&mut self, planes: &Planes<T>) {
+        let (copies, stride) = self.copies();
+        for (at, carried) in self.inputs.carried.iter().enumerate() {
+            if let Some(channel) = carried {
+                // SAFETY: the copies have `frames` words for each input channel, each with room
+                // for a sample, which any bits are.
+                let copy = unsafe {
+                    let start = copies.add(at * stride).cast::<T>();
+                    std::slice::from_raw_parts_mut(start, self.frames)
+                };
+                planes.read(*channel, copy);
+            }
+        }
         if std::mem::take(&mut self.silence_used) {
             self.silence.fill(0);
         }
@@ -89,13 +120,18 @@ impl Buffers {
         }
     }
 
-    /// Points the buses at a block, from frame `start` on.
-    pub fn connect<T: Copy>(&mut self, planes: &Planes<T>, start: usize) {
+    /// Points the buses at the block that was begun, from frame `start` on; where it has no such
+    /// channel, at silence.
+    pub fn connect<T: Sample>(&mut self, planes: &Planes<T>, start: usize) {
         let silence: *mut c_void = self.silence.as_mut_ptr().cast();
-        for (pointer, carried) in self.inputs.pointers.iter_mut().zip(&self.inputs.carried) {
+        let (copies, stride) = self.copies();
+        for (at, (pointer, carried)) in
+            (0..).zip(self.inputs.pointers.iter_mut().zip(&self.inputs.carried))
+        {
             *pointer = match carried.and_then(|channel| planes.input(channel)) {
-                // SAFETY: `start` is within the block the channel has.
-                Some(from) => unsafe { from.add(start) }.cast_mut().cast(),
+                // SAFETY: the copies have `frames` words for each input channel, and `start` is
+                // within the block.
+                Some(_) => unsafe { copies.add(at * stride).cast::<T>().add(start) }.cast(),
                 None => {
                     self.silence_used = true;
                     silence
@@ -107,7 +143,7 @@ impl Buffers {
             (0..).zip(self.outputs.pointers.iter_mut().zip(&self.outputs.carried))
         {
             *pointer = match carried.and_then(|channel| planes.output(channel)) {
-                // SAFETY: as above.
+                // SAFETY: `start` is within the block the channel has.
                 Some(to) => unsafe { to.add(start) }.cast(),
                 // SAFETY: the scrap has `frames` for each output channel.
                 None => unsafe { scrap.add(at * self.frames) }.cast(),
@@ -115,6 +151,15 @@ impl Buffers {
         }
         self.inputs.wire();
         self.outputs.wire();
+    }
+
+    /// Where the first copy begins, and the words from each to the next.
+    fn copies(&mut self) -> (*mut u64, usize) {
+        let start = self.copies.as_mut_ptr();
+        let skipped = start.align_offset(LINE * size_of::<u64>()).min(LINE);
+        // SAFETY: there is a line left over.
+        let first = unsafe { start.add(skipped) };
+        (first, self.frames.next_multiple_of(LINE))
     }
 
     /// The input buses for a call, and how many.

@@ -335,8 +335,8 @@ impl Processor for Vst3Processor {
             return;
         };
         match block.samples {
-            Samples::Single(planes) => self.buffers.hush(planes),
-            Samples::Double(planes) => self.buffers.hush(planes),
+            Samples::Single(planes) => self.buffers.begin(planes),
+            Samples::Double(planes) => self.buffers.begin(planes),
         }
         let events = block.events;
         if !self.running {

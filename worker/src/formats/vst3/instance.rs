@@ -1,7 +1,5 @@
 //! One plugin of a module: its component, its controller, and the line between them.
 
-use std::path::Path;
-
 use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
 use vst3::ComPtr;
@@ -187,12 +185,4 @@ fn refusal(class: &Class, what: &str) -> Error {
         ErrorReason::PluginRefused,
         format!("the plugin {} {what}", class.name),
     )
-}
-
-/// The class at a position, checked.
-///
-/// # Errors
-/// As for [`super::classes::select`].
-pub fn choose(module: &Module, selector: &str, path: &Path) -> Result<usize, Error> {
-    super::classes::select(&module.classes, selector, path)
 }

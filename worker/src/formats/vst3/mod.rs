@@ -80,7 +80,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
     let host = make_host()?;
     let handler = handler::Lent::new(Arc::clone(&opening.notices)).ok_or_else(not_there)?;
     let module = Module::load(&library, &host)?;
-    let at = instance::choose(&module, &options.selector, path)?;
+    let at = classes::select(&module.classes, &options.selector, path)?;
     let class = module.classes[at].clone();
     let instance = Arc::new(Instance::new(module, at, &host, &handler)?);
     let buses = Buses::negotiate(&instance.plug, Wishes::from(options))?;

@@ -77,10 +77,10 @@ def test_midi_passes_whole_and_at_its_frame(open_test_plugin: Open) -> None:
 
 def test_a_transport_arrives_with_its_block(open_test_plugin: Open) -> None:
     plugin = open_test_plugin("transport")
-    out, empty = np.zeros((4, 64), np.float32), np.zeros((0, 64), np.float32)
-    plugin.set_transport(90, position_samples=48000, position_beats=1.5)
+    out, empty = np.zeros((8, 64), np.float32), np.zeros((0, 64), np.float32)
+    plugin.set_transport(90, 3, 8, position_samples=48000, position_beats=1.5)
     plugin.process(empty, out)
-    assert out[:, 63].tolist() == [90.0, 1.5, 48000.0, 1.0]
+    assert out[:6, 63].tolist() == [90.0, 1.5, 48000.0, 1.0, 3.0, 8.0]
     plugin.set_transport(120, is_playing=False)
     plugin.process(empty, out)
     assert out[0, 63] == 120.0

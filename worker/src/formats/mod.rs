@@ -38,7 +38,7 @@ pub use bypass::HostBypass;
 pub use host_calls::HostCall;
 pub use marks::Marks;
 pub use notices::{Noted, Notices};
-pub use values::Values;
+pub use values::{Turns, Values};
 
 /// A plugin as the main thread sees it. Never leaves the thread that loaded it.
 pub trait Controller {

@@ -192,6 +192,7 @@ mod lv2 {
 mod audio_unit {
     every_format!(super::format::AUDIO_UNIT);
     every_plugin_format!(super::format::AUDIO_UNIT);
+    every_format_with_edits!(super::format::AUDIO_UNIT);
 }
 
 mod vst2 {

@@ -12,7 +12,7 @@ use super::midi;
 use super::playhead;
 use super::shared::Shared;
 use crate::formats::numbers::narrow;
-use crate::formats::{Block, Planes, Processor, Samples, realtime};
+use crate::formats::{Block, Planes, Processor, Samples, Turns, realtime};
 
 /// An output bus: our buffers, and the list in which the unit is handed them.
 struct Output {
@@ -77,6 +77,8 @@ pub struct AudioUnitProcessor {
     takes_midi: bool,
     /// Version of the values that the unit was told of.
     version: u64,
+    /// Room for the parameters it has to be told of.
+    turns: Turns,
     /// Frames rendered, the clock that the unit is shown.
     clock: f64,
     was_playing: bool,
@@ -97,6 +99,7 @@ impl AudioUnitProcessor {
         }
         Self {
             version: shared.values.version(),
+            turns: Turns::with_capacity(shared.values.len()),
             shared,
             outputs,
             takes_midi,
@@ -106,7 +109,7 @@ impl AudioUnitProcessor {
         }
     }
 
-    /// Gives the unit what was set since the last block.
+    /// Gives the unit what was set since the last block, in the order it was set.
     pub fn settle(&mut self) {
         let shared = self.shared;
         let version = shared.values.version();
@@ -114,11 +117,15 @@ impl AudioUnitProcessor {
             return;
         }
         self.version = version;
-        for (at, range) in shared.ranges.iter().enumerate() {
+        let turns = &mut self.turns;
+        shared.values.in_turn(|at| shared.is_pending(at), turns);
+        for &(_, at) in &*turns {
+            // Looked at again: the unit may have changed it in answer to an earlier one.
             if shared.is_pending(at) {
                 let wished = shared.values.get(at);
                 shared.known.set(at, wished);
-                shared.instance.set_parameter(range.id, narrow(wished));
+                let id = shared.ranges[at].id;
+                shared.instance.set_parameter(id, narrow(wished));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Values of parameters between the main thread, the audio thread and the plugin.
 
-use crate::formats::Values;
+use crate::formats::{Turns, Values};
 
 /// Two values a parameter: what is wanted, and what the plugin was last told. The main thread
 /// only wants; whoever has the plugin to itself tells. So a plugin never has a value set beside
@@ -47,6 +47,11 @@ impl Knobs {
     pub fn untold(&self, at: usize) -> Option<f64> {
         let wanted = self.wanted.get(at);
         (wanted.to_bits() != self.told.get(at).to_bits()).then_some(wanted)
+    }
+
+    /// Puts the parameters that the plugin has to be told of into `turns`, as they were wanted.
+    pub fn untold_in_turn(&self, turns: &mut Turns) {
+        self.wanted.in_turn(|at| self.untold(at).is_some(), turns);
     }
 
     /// The plugin was told a value.

@@ -12,7 +12,7 @@ use super::events::Incoming;
 use super::host::collecting;
 use super::shared::Shared;
 use super::time;
-use crate::formats::{Block, Planes, Processor, Samples};
+use crate::formats::{Block, Planes, Processor, Samples, Turns};
 
 /// Owns everything that processing touches.
 pub struct Vst2Processor {
@@ -26,6 +26,8 @@ pub struct Vst2Processor {
     outgoing: EventList,
     /// Count of wishes that have been looked at.
     version: u64,
+    /// Room for the parameters the plugin has to be told of.
+    turns: Turns,
     /// The transport as it goes on if nobody moves it.
     expected: Option<Transport>,
 }
@@ -51,6 +53,7 @@ impl Vst2Processor {
             outgoing: EventList::with_capacity(events, event_bytes),
             // No count that there can be, so that the first block looks.
             version: u64::MAX,
+            turns: Turns::with_capacity(shared.knobs.len()),
             expected: None,
             shared,
         };
@@ -112,7 +115,7 @@ impl Vst2Processor {
         let version = self.shared.knobs.version();
         if version != self.version {
             self.version = version;
-            self.shared.settle();
+            self.shared.settle_in(&mut self.turns);
         }
     }
 

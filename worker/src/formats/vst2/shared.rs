@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::host::Host;
 use super::instance::Instance;
 use super::knobs::Knobs;
+use crate::formats::Turns;
 use crate::formats::numbers::narrow;
 
 /// Constant but for the knobs, which both halves turn.
@@ -33,14 +34,21 @@ impl Shared {
         }
     }
 
-    /// Tells the plugin all values that are wanted and that it does not know. Whoever owns the
-    /// processor.
-    pub fn settle(&self) {
-        for at in 0..self.knobs.len() {
+    /// Tells the plugin all values that are wanted and that it does not know, in the order they
+    /// were set. Whoever owns the processor. `turns` is room for them.
+    pub fn settle_in(&self, turns: &mut Turns) {
+        self.knobs.untold_in_turn(turns);
+        for &(_, at) in &*turns {
+            // Looked at again: the plugin may have changed it in answer to an earlier one.
             if let Some(value) = self.knobs.untold(at) {
                 self.set(at, value);
             }
         }
+    }
+
+    /// [`settle_in`](Self::settle_in) where allocating does no harm.
+    pub fn settle(&self) {
+        self.settle_in(&mut Turns::new());
     }
 
     /// Sets a value at once. Whoever owns the processor.

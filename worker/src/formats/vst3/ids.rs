@@ -14,7 +14,7 @@ impl ClassId {
         Self(id.map(|byte| u8::from_ne_bytes(byte.to_ne_bytes())))
     }
 
-    /// From 32 hex digits, as [`ClassId::to_string`] prints them; `None` where a text is no id.
+    /// From 32 hex digits, as its `Display` writes them; `None` where a text is no id.
     pub fn parse(text: &str) -> Option<Self> {
         let number = u128::from_str_radix(text, 16).ok()?;
         (text.len() == 32 && !text.starts_with('+')).then(|| Self(number.to_be_bytes()))

@@ -138,18 +138,19 @@ impl Shared {
             0 | 1 => GRID,
             steps => (steps - 1).min(1024),
         };
-        let texts: Vec<(f64, String)> = (0..=steps)
-            .map(|step| f64::from(step) / f64::from(steps))
-            .map(|value| (value, shown(value)))
-            .collect();
         let index = i32::try_from(at).unwrap_or(i32::MAX);
         let label = self.instance.text(effect::GET_PARAM_LABEL, index, 0).1;
-        let same = texts.iter().find(|(_, known)| {
-            known.eq_ignore_ascii_case(text)
-                || format!("{known} {label}").eq_ignore_ascii_case(text)
-        });
-        if let Some((value, _)) = same {
-            return *value;
+        let mut texts: Vec<(f64, String)> = Vec::new();
+        for step in 0..=steps {
+            let value = f64::from(step) / f64::from(steps);
+            let known = shown(value);
+            let is_it = known.eq_ignore_ascii_case(text)
+                || format!("{known} {label}").eq_ignore_ascii_case(text);
+            // Not on to the end without need: ZynReverb dies of some of its own values.
+            if is_it {
+                return value;
+            }
+            texts.push((value, known));
         }
         let Some(wanted) = number(text) else {
             return 0.0;

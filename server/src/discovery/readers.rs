@@ -1,5 +1,5 @@
-//! Reads candidates in probe workers, as many at a time as there are processors: LV2's Turtle in
-//! one worker after the other, since none of a plugin's code runs in it, and each other file in a
+//! Reads candidates in probe workers, as many at a time as there are processors: many bundles of
+//! LV2's Turtle in one worker, since none of a plugin's code runs in it, and each other file in a
 //! worker of its own, since its code runs.
 
 use std::collections::BTreeMap;
@@ -69,8 +69,14 @@ impl Readers {
             .into_iter()
             .partition(|candidate| candidate.format == PluginFormat::Lv2);
         let mut tasks = JoinSet::new();
-        if !turtle.is_empty() {
-            tasks.spawn(reader.clone().read_turtle(turtle));
+        // Dealt out in turn: neighbours in a folder are of one maker and much alike.
+        let mut piles = vec![Vec::new(); processors.min(turtle.len())];
+        for (at, candidate) in turtle.into_iter().enumerate() {
+            let pile = at % piles.len();
+            piles[pile].push(candidate);
+        }
+        for pile in piles {
+            tasks.spawn(reader.clone().read_turtle(pile));
         }
         for candidate in code {
             tasks.spawn(reader.clone().read_alone(candidate));

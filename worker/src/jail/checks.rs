@@ -5,7 +5,7 @@ use std::path::Path;
 
 use plugpen_proto::v1::SandboxState;
 use rustix::fs::{Mode, OFlags};
-use rustix::net::{AddressFamily, SocketType};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 use super::Standing;
 
@@ -55,6 +55,10 @@ pub fn check_calls(standing: Standing) -> Standing {
         if rustix::net::socket(family, SocketType::STREAM, None).is_ok() {
             leaks.push(format!("a {name} socket can still be made"));
         }
+    }
+    let flags = SocketFlags::empty();
+    if socketpair(AddressFamily::UNIX, SocketType::DGRAM, flags, None).is_ok() {
+        leaks.push("datagrams can still be sent to others".into());
     }
     if rustix::fs::chmod("/dev/null", Mode::from_raw_mode(0o666)) != Err(rustix::io::Errno::PERM) {
         leaks.push("chmod still reaches the kernel".into());

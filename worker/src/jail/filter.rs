@@ -238,8 +238,6 @@ pub const CONDITIONAL: &[(c_long, &[Condition])] = &[
             is: Is::Masked(u64::MAX, 0),
         }],
     ),
-    // Two ends of one thing, both its own: message queues of plugins (JUCE).
-    (SYS_socketpair, &[equal(0, AF_UNIX.unsigned_abs() as u64)]),
     // What C libraries ask of any descriptor.
     (
         SYS_ioctl,
@@ -286,6 +284,25 @@ pub const CONDITIONAL: &[(c_long, &[Condition])] = &[
     #[cfg(target_arch = "x86_64")]
     (SYS_arch_prctl, &[equal(0, 0x3001)]),
 ];
+
+/// Calls allowed where all of the conditions hold.
+pub const ALL_OF: &[(c_long, &[Condition])] = &[
+    // Two ends of one thing, both its own: message queues of plugins (JUCE). Streams only: a
+    // datagram can be addressed to any socket there is.
+    (
+        SYS_socketpair,
+        &[
+            equal(0, AF_UNIX.unsigned_abs() as u64),
+            Condition {
+                argument: 1,
+                is: Is::Masked(SOCKET_TYPE, SOCK_STREAM.unsigned_abs() as u64),
+            },
+        ],
+    ),
+];
+
+/// The bits of a socket's type beside its flags.
+const SOCKET_TYPE: u64 = 0xf;
 
 /// Calls answered ENOSYS, so that C libraries fall back to what the lists above can judge:
 /// clone3 hides its flags behind a pointer, and threads break on EPERM. They are allowed in the

@@ -50,8 +50,13 @@ fn programs() -> Result<Vec<BpfProgram>, BackendError> {
     allowed.extend(filter::ALLOWED.iter().copied().map(any));
     allowed.extend(filter::ALLOWED_LEGACY.iter().copied().map(any));
     for (call, conditions) in filter::CONDITIONAL {
+        let rule = |one| SeccompRule::new(vec![condition(one)?]);
         let rules = conditions.iter().map(rule).collect::<Result<_, _>>()?;
         allowed.insert(*call, rules);
+    }
+    for (call, conditions) in filter::ALL_OF {
+        let all = conditions.iter().map(condition).collect::<Result<_, _>>()?;
+        allowed.insert(*call, vec![SeccompRule::new(all)?]);
     }
     let mut programs = Vec::new();
     for (errno, rules) in refused {
@@ -73,7 +78,7 @@ fn any(call: i64) -> (i64, Vec<SeccompRule>) {
     (call, Vec::new())
 }
 
-fn rule(condition: &Condition) -> Result<SeccompRule, BackendError> {
+fn condition(condition: &Condition) -> Result<SeccompCondition, BackendError> {
     let (length, operator, value) = match condition.is {
         Is::Equal(value) => (SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value),
         Is::Masked(mask, value) => (SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(mask), value),
@@ -83,12 +88,7 @@ fn rule(condition: &Condition) -> Result<SeccompRule, BackendError> {
             u64::from(std::process::id()),
         ),
     };
-    SeccompRule::new(vec![SeccompCondition::new(
-        condition.argument,
-        length,
-        operator,
-        value,
-    )?])
+    SeccompCondition::new(condition.argument, length, operator, value)
 }
 
 fn compile(
@@ -112,6 +112,7 @@ mod tests {
         calls.extend(filter::NOT_IMPLEMENTED);
         calls.extend(filter::REFUSED.iter().map(|(call, _)| *call));
         calls.extend(filter::CONDITIONAL.iter().map(|(call, _)| *call));
+        calls.extend(filter::ALL_OF.iter().map(|(call, _)| *call));
         let count = calls.len();
         calls.sort_unstable();
         calls.dedup();

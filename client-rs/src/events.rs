@@ -172,7 +172,13 @@ impl Events {
                 let mut early = lock(&self.early);
                 if let Some(plugin) = self.find(&event.handle) {
                     self.tell(&plugin, event.generation, Event::HostCallback(call));
-                } else if early.len() < EARLY {
+                } else {
+                    // The oldest are of plugins whose opening failed: nobody asks for them.
+                    if early.len() >= EARLY
+                        && let Some((handle, _)) = early.pop_front()
+                    {
+                        tracing::warn!(handle, "a plugin's call to its host was not delivered");
+                    }
                     early.push_back((event.handle, call));
                 }
             }

@@ -48,7 +48,7 @@ impl RingProcessor {
     /// # Errors
     /// As [`door::attach`].
     pub(crate) fn attach(shared: Arc<Shared>, rings: &AudioRings) -> Result<RingProcessor> {
-        let end = door::attach(rings)?;
+        let end = door::attach(rings).map_err(|error| shared.no_rings(error))?;
         let facts = shared.facts();
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let io = Io {

@@ -319,6 +319,27 @@ impl Shared {
         self.ask_for_death()
     }
 
+    /// What really went wrong where the rings were not handed out: the worker may have died since
+    /// it was described.
+    pub(crate) fn no_rings(&self, error: Error) -> Error {
+        let request = GetPluginRequest {
+            handle: self.handle.clone(),
+        };
+        let answer = self.connection.call(
+            Call::new("GetPlugin", WHY),
+            request,
+            |mut api, request| async move { api.plugins.get_plugin(request).await },
+        );
+        let plugin = answer.ok().and_then(|answer| answer.plugin);
+        match plugin.and_then(|plugin| plugin.death) {
+            Some(death) => {
+                self.note_death(death.clone());
+                Error::dead(death)
+            }
+            None => error,
+        }
+    }
+
     fn ask_for_death(&self) -> Result<Death> {
         let request = GetPluginRequest {
             handle: self.handle.clone(),

@@ -14,6 +14,7 @@ from ._playing import (
     check_is_effect,
     check_range,
     frames,
+    latency_samples,
     name_of,
     play,
     same_for_all,
@@ -126,7 +127,7 @@ def latency(plugin: Playable, level_dbfs: float = -12.0, longest_seconds: float 
     check_range("level_dbfs", level_dbfs, -200.0, 40.0, "dBFS")
     check_range("longest_seconds", longest_seconds, 0.001, 60.0, "s")
     rate = plugin.sample_rate
-    reported = plugin.latency_samples
+    reported = latency_samples(plugin)
     longest = reported + frames(longest_seconds, rate)
     height = amplitude(level_dbfs)
     # The same noise every time, or a measurement could not be repeated.

@@ -15,6 +15,7 @@ from ._playing import (
     check_is_effect,
     check_range,
     frames,
+    latency_samples,
     listening_seconds,
     name_of,
     play,
@@ -189,12 +190,28 @@ def harmonic_distortion(
     size = fast_length(round(rate))
     # Odd, so that no alias of a harmonic falls on another one.
     turns = round(frequency_hz * size / rate) | 1
-    settle = plugin.latency_samples + frames(listening_seconds(plugin, settle_seconds), rate)
+    settle = latency_samples(plugin) + frames(listening_seconds(plugin, settle_seconds), rate)
     clock = np.arange(settle + size)
     # The angle is brought to one turn first: float64 would lose digits of large ones.
     signal = amplitude(level_dbfs) * np.sin(2 * np.pi * ((turns * clock) % size) / size)
     outputs = play(plugin, same_for_all(plugin, signal, None))[:, settle:]
-    power = power_spectrum(outputs)
+    return harmonics_of(
+        outputs, turns, harmonics, rate, level_dbfs, name_of(plugin), bits_of(plugin)
+    )
+
+
+def harmonics_of(
+    audio: Samples,
+    turns: int,
+    harmonics: int,
+    sample_rate: float,
+    level_dbfs: float,
+    name: str,
+    bits: int,
+) -> HarmonicDistortion:
+    """Reads the harmonics of a sine that goes ``turns`` times into the audio."""
+    size = audio.shape[1]
+    power = power_spectrum(audio)
     orders = [n for n in range(2, harmonics + 1) if n * turns + LOBE_BINS < size // 2]
     fundamental = _lobe(power, turns)
     each = np.stack([_lobe(power, order * turns) for order in orders], axis=1)
@@ -203,17 +220,17 @@ def harmonic_distortion(
     rest[:, turns - LOBE_BINS : turns + LOBE_BINS + 1] = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
         return HarmonicDistortion(
-            plugin_name=name_of(plugin),
-            sample_rate=rate,
-            bits=bits_of(plugin),
-            frequency_hz=turns * rate / size,
+            plugin_name=name,
+            sample_rate=sample_rate,
+            bits=bits,
+            frequency_hz=turns * sample_rate / size,
             level_dbfs=level_dbfs,
             fundamental_dbfs=power_decibels(2.0 * fundamental),
             harmonic_orders=np.array(orders, np.float64),
             harmonics_dbc=power_decibels(each / fundamental[:, None]),
             thd=np.sqrt(each.sum(axis=1) / fundamental),
             thd_plus_noise=np.sqrt(rest.sum(axis=1) / fundamental),
-            frequencies_hz=bins_hz(size, rate),
+            frequencies_hz=bins_hz(size, sample_rate),
             spectrum_dbfs=power_decibels(2.0 * power),
         )
 

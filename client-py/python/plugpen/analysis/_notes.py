@@ -91,12 +91,7 @@ class Note(Result):
                 origin="lower",
                 aspect="auto",
                 interpolation="nearest",
-                extent=(
-                    0.0,
-                    self.samples.shape[1] / self.sample_rate,
-                    0.0,
-                    self.sample_rate / 2000,
-                ),
+                extent=(0.0, seconds, 0.0, self.sample_rate / 2000),
                 vmin=_QUIETEST_DBFS,
                 vmax=0.0,
                 cmap="magma",

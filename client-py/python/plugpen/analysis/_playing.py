@@ -19,6 +19,8 @@ Samples: TypeAlias = npt.NDArray[np.float64]
 # How long is listened to plugins that say nothing, and to those that say they ring for ever.
 SHORTEST_TAIL_SECONDS = 2.0
 LONGEST_TAIL_SECONDS = 10.0
+# x42's No Delay Line still reports what it had been set to before in its first block.
+_BLOCKS_UNTIL_SETTLED = 4
 
 
 def name_of(plugin: Playable) -> str:
@@ -140,6 +142,16 @@ def play(plugin: Playable, inputs: Samples) -> Samples:
             reason="UNSPECIFIED",
         )
     return outputs
+
+
+def latency_samples(plugin: Playable) -> int:
+    """The latency that it reports with its present settings, which some know once they play."""
+    silence = np.zeros((plugin.num_input_channels, plugin.max_block_size), np.float32)
+    output = np.zeros((plugin.num_output_channels, plugin.max_block_size), np.float32)
+    with fresh(plugin):
+        for _ in range(_BLOCKS_UNTIL_SETTLED):
+            plugin.process(silence, output)
+        return plugin.latency_samples
 
 
 def same_for_all(plugin: Playable, signal: Samples, channel: int | None) -> Samples:

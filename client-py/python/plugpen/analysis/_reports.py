@@ -81,7 +81,8 @@ class Analysis(Result):
         self.level.draw(grid[2, 0])
         grid[2, 0].set_title("the sweep's output", fontsize="medium")
         grid[2, 1].set_axis_off()
-        facts = "\n".join(f"{name}: {value}" for name, value in self.facts())
+        width = max(len(name) for name, _ in self.facts())
+        facts = "\n".join(f"{name:<{width}}  {value}" for name, value in self.facts())
         grid[2, 1].text(
             0.0, 1.0, facts, va="top", fontsize="small", parse_math=False, family="monospace"
         )

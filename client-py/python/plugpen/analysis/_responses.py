@@ -18,6 +18,7 @@ from ._playing import (
     check_is_effect,
     check_range,
     frames,
+    latency_samples,
     listening_seconds,
     name_of,
     play,
@@ -121,15 +122,19 @@ class FrequencyResponse(Result):
     def draw(self, gain: Axes, phase: Axes) -> None:
         """Draw into two `matplotlib.axes.Axes`."""
         shown = self.magnitude_db[:MOST_CHANNELS]
+        smooth = _smoothed(self.frequencies_hz, self.response[:MOST_CHANNELS])
         for index, row in enumerate(shown):
             # The second line is broken, so that equal channels are both seen.
             style = "--" if index % 2 else "-"
             name = channel_name(index, len(self.response))
-            gain.plot(*thinned(self.frequencies_hz, row), style, label=name)
+            line = gain.plot(self.frequencies_hz, smooth[index], style, label=name)[0]
+            # A reverb's fine structure is a carpet, which must not hide the line.
+            fine = thinned(self.frequencies_hz, row)
+            gain.plot(*fine, color=line.get_color(), alpha=0.2, linewidth=0.6, zorder=1)
             turned = np.degrees(self.phase_radians[index])
             # A jump from -180 to 180 degrees is not a line.
             turned[1:][np.abs(np.diff(turned)) > 180] = np.nan
-            phase.plot(self.frequencies_hz, turned, style, linewidth=1.0)
+            phase.plot(self.frequencies_hz, turned, style, linewidth=1.0, alpha=0.7)
         heard = shown[np.isfinite(shown)]
         top = max(6.0, float(heard.max(initial=0.0)) + 3.0)
         gain.set_ylim(max(float(heard.min(initial=0.0)) - 3.0, top - 96.0), top)
@@ -154,6 +159,16 @@ class FrequencyResponse(Result):
                 for row in range(len(self.response))
             ],
         }
+
+
+def _smoothed(frequencies: Samples, response: npt.NDArray[np.complex128]) -> Samples:
+    """Gain in dB with the power averaged over a twelfth of an octave around each frequency."""
+    power = np.abs(response) ** 2
+    sums = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
+    reach = 2.0 ** (1 / 24)
+    begin = np.searchsorted(frequencies, frequencies / reach)
+    end = np.searchsorted(frequencies, frequencies * reach, side="right")
+    return decibels(np.sqrt((sums[:, end] - sums[:, begin]).clip(0.0) / (end - begin)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -195,7 +210,7 @@ class ImpulseResponse(Result):
         left = np.cumsum(self.samples[:, ::-1] ** 2, axis=1)[:, ::-1]
         part = np.sum(left > left[:, :1] * 10.0 ** (-decibels / 10.0), axis=1)
         # The integral falls to nothing at the end whatever the plugin does.
-        known = part < 0.9 * self.samples.shape[1]
+        known = part < self.samples.shape[1] * 2 / 3
         return np.where(known, part / self.sample_rate, math.nan)
 
     def facts(self) -> list[tuple[str, str]]:
@@ -236,7 +251,8 @@ class ImpulseResponse(Result):
         for index, row in enumerate(shown):
             style = "--" if index % 2 else "-"
             name = channel_name(index, len(self.samples))
-            axes.plot(*thinned(times, row), style, linewidth=1.0, label=name)
+            dots = "." if shown.shape[1] <= 64 else ""
+            axes.plot(*thinned(times, row), style, linewidth=1.0, marker=dots, label=name)
         axes.set_xlabel("ms")
         axes.set_ylabel("impulse response")
         axes.legend(loc="upper right", fontsize="small")
@@ -314,7 +330,7 @@ def frequency_response(
     # An octave below what is asked for and up to the very top, where the division is exact.
     low, length = start_hz / 2, frames(duration_seconds, rate)
     signal = amplitude(level_dbfs) * exponential_sweep(length, rate, low, rate / 2)
-    latency = plugin.latency_samples
+    latency = latency_samples(plugin)
     listened = np.concatenate([signal, np.zeros(latency + tail)])
     outputs = play(plugin, same_for_all(plugin, listened, input_channel))
     size = fast_length(2 * length + latency + tail)
@@ -368,9 +384,8 @@ def impulse_response(
     check_range("level_dbfs", level_dbfs, -200.0, 40.0, "dBFS")
     rate = plugin.sample_rate
     height = amplitude(level_dbfs)
-    signal = np.zeros(
-        plugin.latency_samples + frames(listening_seconds(plugin, tail_seconds), rate)
-    )
+    tail = frames(listening_seconds(plugin, tail_seconds), rate)
+    signal = np.zeros(latency_samples(plugin) + tail)
     signal[0] = height
     outputs = play(plugin, same_for_all(plugin, signal, input_channel))
     return ImpulseResponse(

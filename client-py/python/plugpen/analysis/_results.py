@@ -60,9 +60,10 @@ def thinned(x: Any, y: Any) -> tuple[Any, Any]:
 def frequency_axis(axes: Axes, low_hz: float, high_hz: float) -> None:
     """A logarithmic axis that is labelled in plain numbers."""
     ticks = (20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 20e3, 50e3, 100e3)
-    shown = [tick for tick in ticks if low_hz <= tick <= high_hz]
+    # The first bin lies a little above what was asked for.
+    shown = [tick for tick in ticks if 0.95 * low_hz <= tick <= high_hz]
     axes.set_xscale("log")
-    axes.set_xlim(low_hz, high_hz)
+    axes.set_xlim(min([low_hz, *shown]), high_hz)
     axes.set_xticks(shown, [f"{f / 1000:g}k" if f >= 1000 else f"{f:g}" for f in shown])
     axes.set_xticks([], minor=True)
     axes.set_xlabel("Hz")

@@ -1,13 +1,19 @@
 """The public face is a list one can read aloud."""
 
 import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
 import plugpen
 
 
-@pytest.mark.parametrize("module", ["plugpen", "plugpen.audio_io", "plugpen.render"])
+@pytest.mark.parametrize(
+    "module", ["plugpen", "plugpen.analysis", "plugpen.audio_io", "plugpen.render"]
+)
 def test_the_list_is_sorted_and_complete(module: str) -> None:
     listed = importlib.import_module(module).__all__
     assert listed == sorted(listed)
@@ -19,28 +25,44 @@ def test_everything_public_is_listed() -> None:
     assert public <= set(plugpen.__all__)
 
 
-def test_names_are_at_home_in_the_package() -> None:
-    for name in plugpen.__all__:
-        member = getattr(plugpen, name)
+@pytest.mark.parametrize("module", [plugpen, plugpen.analysis])
+def test_names_are_at_home_in_the_package(module: ModuleType) -> None:
+    for name in module.__all__:
+        member = getattr(module, name)
         if isinstance(member, type):
-            assert member.__module__ == "plugpen", name
+            assert member.__module__ == module.__name__, name
 
 
-def test_everything_is_documented() -> None:
-    undocumented = []
-    for name in plugpen.__all__:
-        member = getattr(plugpen, name)
+def undocumented(name: str, item: object) -> Iterator[str]:
+    """What its docstring leaves out: a first sentence, or some of the arguments that it lists."""
+    text = inspect.getdoc(item) or ""
+    first = text.split("\n\n")[0]
+    if len(first.split()) < 3 or not first.endswith("."):
+        yield f"{name}: a sentence is missing"
+    if "Args:" in text:
+        arguments = set(inspect.signature(item).parameters) - {"self"}  # type: ignore[arg-type]
+        listed = set(re.findall(r"^ +(\w+): ", text, re.MULTILINE))
+        yield from (f"{name}: {argument} is not listed" for argument in arguments - listed)
+
+
+@pytest.mark.parametrize("module", [plugpen, plugpen.analysis])
+def test_everything_is_documented(module: ModuleType) -> None:
+    missing = []
+    for name in module.__all__:
+        member = getattr(module, name)
         if isinstance(member, (int, str)):
             continue
-        if not member.__doc__:
-            undocumented.append(name)
+        missing += undocumented(name, member)
         if isinstance(member, type) and not issubclass(member, Exception):
-            undocumented += [
-                f"{name}.{attribute}"
-                for attribute, value in vars(member).items()
-                if not attribute.startswith("_") and not value.__doc__
-            ]
-    assert undocumented == []
+            for attribute in dir(member):
+                value = inspect.getattr_static(member, attribute)
+                is_field = attribute in getattr(member, "__dataclass_fields__", {})
+                if is_field:
+                    if f"{attribute}:" not in (member.__doc__ or ""):
+                        missing.append(f"{name}.{attribute}: is not under Attributes")
+                elif not attribute.startswith("_"):
+                    missing += undocumented(f"{name}.{attribute}", value)
+    assert missing == []
 
 
 def test_constants_are_minihosts() -> None:

@@ -23,7 +23,7 @@ print goes to the logger "plugpen", at level DEBUG.
 
 import atexit as _atexit
 
-from . import _plugpen, audio_io, render
+from . import _plugpen, analysis, audio_io, render
 from ._exceptions import (
     Cancelled,
     Death,
@@ -92,6 +92,7 @@ __all__ = [
     "Unsupported",
     "WrongState",
     "__version__",
+    "analysis",
     "audio_io",
     "connect",
     "get_audio_info",

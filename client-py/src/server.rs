@@ -343,6 +343,7 @@ fn description_dict<'py>(
     let dict = PyDict::new(py);
     dict.set_item("name", &plugin.name)?;
     dict.set_item("vendor", &plugin.vendor)?;
+    dict.set_item("product", &plugin.product)?;
     dict.set_item("version", &plugin.version)?;
     dict.set_item("format", format_name(plugin.format()))?;
     dict.set_item("unique_id", &plugin.unique_id)?;

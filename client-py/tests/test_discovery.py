@@ -11,6 +11,7 @@ import plugpen
 KEYS = {
     "name",
     "vendor",
+    "product",
     "version",
     "format",
     "unique_id",

@@ -220,7 +220,9 @@ impl Events {
                 plugin.lost_events(lost.count);
                 return;
             }
-            Event::Snapshot(_) | Event::Restarted(_) | Event::Closed(_) => return,
+            Event::Snapshot(_) | Event::Opened(_) | Event::Restarted(_) | Event::Closed(_) => {
+                return;
+            }
         };
         self.dispatcher.push(&plugin.callbacks, news);
     }

@@ -51,6 +51,7 @@
 //! a `fork()`: in the child, calls on what the parent made are refused.
 #![forbid(unsafe_code)]
 
+mod administration;
 mod callbacks;
 mod chain;
 mod checks;
@@ -68,6 +69,7 @@ mod ring_processor;
 mod server;
 mod slot;
 
+pub use administration::EventStream;
 pub use callbacks::{
     CHANGE_LATENCY, CHANGE_NON_PARAM_STATE, CHANGE_PARAM_INFO, CHANGE_PROGRAM, ChangeCallback,
     HostCallbackObserver, ParamGestureCallback, ParamValueCallback,

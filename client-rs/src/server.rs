@@ -268,6 +268,7 @@ impl Server {
         let request = call.request(ScanPluginsRequest {
             directories,
             refresh,
+            known_only: false,
         });
         let mut api = connection.api();
         let answer = async move { api.discovery.scan_plugins(request).await };
@@ -322,7 +323,7 @@ impl Server {
         &self.0.events
     }
 
-    fn check(&self) -> Result<&Connection> {
+    pub(crate) fn check(&self) -> Result<&Arc<Connection>> {
         self.0.connection.core.check_process()?;
         if lock(&self.0.state).closed {
             return Err(error::server_closed(self.target()));

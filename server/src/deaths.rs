@@ -45,6 +45,9 @@ fn summary(end: &End, seen: &LastSeen) -> String {
         call => format!("during {}", snake(call)),
     };
     let what = match end.kind() {
+        DeathKind::Killed if end.cause == Some(KillCause::Asked) => {
+            format!("{name} was killed {when} because a user asked for it")
+        }
         DeathKind::Killed => format!(
             "{name} was killed from outside {when} (SIGKILL: the out-of-memory killer or a person)"
         ),
@@ -139,6 +142,12 @@ mod tests {
             Some(KillCause::Protocol("noise".into())),
             "SetState",
             "MDA EPiano broke the protocol during set_state and was killed: noise",
+        );
+        check(
+            Signaled(9),
+            Some(KillCause::Asked),
+            "process",
+            "MDA EPiano was killed during process because a user asked for it",
         );
         check(
             Signaled(9),

@@ -1,6 +1,7 @@
 //! Finds plugins. All reading is done by jailed probe workers.
 
 mod cache;
+mod cached;
 mod candidates;
 mod folders;
 mod probe;
@@ -11,6 +12,7 @@ mod survey;
 mod target;
 mod vst2_places;
 
+pub use cached::{cached, trim_cache};
 pub use folders::SearchPaths;
 pub use probe::probe;
 pub use scan::scan;

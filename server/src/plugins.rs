@@ -12,6 +12,7 @@ use plugpen_proto::v1::{
     PluginState, Restarted,
 };
 use plugpen_proto::worker;
+use plugpen_warden::KillCause;
 
 use crate::config::Class;
 use crate::daemon::Daemon;
@@ -20,7 +21,7 @@ use crate::lock::lock;
 use crate::proc_stat;
 use crate::rings;
 use crate::session::Session;
-use crate::worker_client::{Terms, Told, Worker};
+use crate::worker_client::{Ended, Terms, Told, Worker};
 
 /// One plugin of one session.
 pub struct Plugin {
@@ -191,7 +192,48 @@ impl Plugin {
         }
     }
 
+    /// Whether its worker has that process id.
+    pub fn is_in_process(&self, pid: u32) -> bool {
+        let now = lock(&self.now);
+        now.state != PluginState::Closed && now.opened.worker_pid == pid
+    }
+
+    /// Kills its worker, which counts as a death, and waits until it is gone. The plugin, dead.
+    ///
+    /// # Errors
+    /// The plugin is closed, dead or being restarted; its worker is still there at the deadline.
+    pub async fn kill(&self, daemon: &Daemon) -> Result<OpenedPlugin, Error> {
+        let worker = self.worker()?;
+        if let Some(Ended::Died(death)) = worker.has_ended() {
+            return Err(Error::dead(Death::clone(&death)));
+        }
+        worker.kill(KillCause::Asked);
+        let ended = tokio::time::timeout(daemon.close_deadline(), worker.ended()).await;
+        let mut opened = self.describe();
+        match ended {
+            Ok(Ended::Died(death)) => {
+                // The thread that watches it may not have come to note this.
+                opened.set_state(PluginState::Dead);
+                opened.death = Some(Death::clone(&death));
+                Ok(opened)
+            }
+            Ok(Ended::Closed) => Err(closed(&self.handle)),
+            Err(_) => Err(Error::new(
+                ErrorReason::TimedOut,
+                format!(
+                    "the worker of {} was killed and has not ended yet",
+                    self.handle
+                ),
+            )),
+        }
+    }
+
     fn publish(&self, generation: u64, event: Event) {
+        // Calls to hosts come in masses, and are for those who asked for them.
+        if !matches!(event, Event::HostCallback(_)) {
+            let everyone = &self.session.everyone;
+            everyone.publish(&self.handle, generation, event.clone());
+        }
         self.session.hub.publish(&self.handle, generation, event);
     }
 

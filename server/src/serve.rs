@@ -234,6 +234,7 @@ async fn end(daemon: &Daemon) {
     let sessions = daemon.sessions.all();
     let closing = sessions.iter().map(|session| daemon.close_session(session));
     futures_util::future::join_all(closing).await;
+    daemon.sessions.everyone.close();
     let rest = daemon.launcher.live();
     let deadline = daemon.close_deadline();
     futures_util::future::join_all(rest.into_iter().map(|worker| worker.close(deadline))).await;

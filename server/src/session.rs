@@ -33,6 +33,8 @@ pub struct Session {
     pub name: String,
     /// Its events.
     pub hub: Arc<Hub>,
+    /// Those of all sessions.
+    pub everyone: Arc<Hub>,
     max_plugins: usize,
     inner: Mutex<Inner>,
 }
@@ -50,11 +52,12 @@ struct Inner {
 }
 
 impl Session {
-    fn new(id: String, name: String, limits: &Limits) -> Self {
+    fn new(id: String, name: String, limits: &Limits, everyone: Arc<Hub>) -> Self {
         Self {
             id,
             name,
             hub: Arc::new(Hub::new(limits.watchers_per_session)),
+            everyone,
             max_plugins: limits.plugins_per_session,
             inner: Mutex::new(Inner {
                 plugins: HashMap::new(),
@@ -218,6 +221,8 @@ impl Drop for Place {
 
 /// All sessions.
 pub struct Sessions {
+    /// The events of all of them.
+    pub everyone: Arc<Hub>,
     limits: Limits,
     all: Mutex<HashMap<String, Arc<Session>>>,
 }
@@ -226,6 +231,7 @@ impl Sessions {
     /// None yet.
     pub fn new(limits: Limits) -> Self {
         Self {
+            everyone: Arc::new(Hub::new(limits.watchers_per_session)),
             limits,
             all: Mutex::default(),
         }
@@ -242,7 +248,12 @@ impl Sessions {
             .filter(|c| !c.is_control())
             .take(MAX_NAME / 4)
             .collect();
-        let session = Arc::new(Session::new(id.clone(), name, &self.limits));
+        let session = Arc::new(Session::new(
+            id.clone(),
+            name,
+            &self.limits,
+            self.everyone.clone(),
+        ));
         session.used_by(peer);
         let mut all = lock(&self.all);
         if all.len() >= self.limits.sessions {
@@ -274,6 +285,13 @@ impl Sessions {
     /// All of them.
     pub fn all(&self) -> Vec<Arc<Session>> {
         lock(&self.all).values().cloned().collect()
+    }
+
+    /// The plugins of all of them, oldest first.
+    pub fn plugins(&self) -> Vec<Arc<Plugin>> {
+        let mut plugins: Vec<_> = self.all().iter().flat_map(|s| s.plugins()).collect();
+        plugins.sort_by_key(|plugin| plugin.number);
+        plugins
     }
 
     /// Takes one out and hands over its plugins to be closed.

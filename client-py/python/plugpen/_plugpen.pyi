@@ -47,6 +47,7 @@ _AsType: TypeAlias = type[np.ndarray[Any, Any]] | None
 class _PluginInfo(TypedDict):
     name: str
     vendor: str
+    product: str
     version: str
     format: str
     unique_id: str

@@ -20,6 +20,7 @@ pub fn description(plugin: &PluginDescription) -> Value {
     json!({
         "name": plugin.name,
         "vendor": plugin.vendor,
+        "product": plugin.product,
         "version": plugin.version,
         "format": format_name(plugin.format()),
         "unique_id": plugin.unique_id,

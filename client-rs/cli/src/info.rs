@@ -1,29 +1,25 @@
 //! `plugpen info`: everything about one plugin.
 
-use std::fmt::Write;
-
-use plugpen::v1::{Bus, Parameter};
-use plugpen::{OpenOptions, Plugin, Server};
+use plugpen::v1::{Bus, ErrorReason, Parameter, PluginDescription};
+use plugpen::{Error, Plugin};
 use serde_json::{Value, json};
 
+use crate::context::{Context, Pace};
 use crate::describe::{description, format_name};
 use crate::output::{Done, Failure, Paint, plain, print, print_json};
+use crate::params::{parameter_json, shown};
+use crate::which::{self, Place, Which};
 
 /// Open a plugin and print its programs and parameters
 #[derive(Debug, clap::Args)]
 pub struct Info {
-    /// A file, a bundle or an LV2 URI
-    #[arg(value_name = "PLUGIN")]
-    path: String,
-    /// Which one, where there are several: an index, a name, a URI or a class id
-    #[arg(short, long, value_name = "WHICH", default_value = "")]
-    plugin: String,
-    /// Frames a second
-    #[arg(short = 'r', long, value_name = "HZ", default_value_t = 48_000.0)]
-    sample_rate: f64,
-    /// Largest block, in frames
-    #[arg(short, long, value_name = "FRAMES", default_value_t = 512)]
-    block_size: u32,
+    #[command(flatten)]
+    which: Which,
+    #[command(flatten)]
+    pace: Pace,
+    /// Only what can be known without opening it
+    #[arg(long)]
+    probe: bool,
     /// Print a JSON object
     #[arg(short, long)]
     json: bool,
@@ -41,15 +37,11 @@ impl Info {
     ///
     /// # Errors
     /// It does not open, or dies while it is asked.
-    pub fn run(self, server: &Server) -> Done {
-        let options = OpenOptions {
-            sample_rate: self.sample_rate,
-            max_block_size: self.block_size,
-            selector: self.plugin,
-            audio: false,
-            ..OpenOptions::default()
-        };
-        let facts = Facts::ask(server.open(&self.path, &options)?)?;
+    pub fn run(self, context: &Context) -> Done {
+        if self.probe {
+            return self.probe(context);
+        }
+        let facts = Facts::ask(context.open_quietly(&self.which, self.pace)?)?;
         match self.json {
             true => print_json(&facts.json())?,
             false => print(&facts.text(Paint::of(&std::io::stdout()))?)?,
@@ -57,6 +49,67 @@ impl Info {
         facts.plugin.close()?;
         Ok(())
     }
+
+    fn probe(&self, context: &Context) -> Done {
+        let place = which::find(&context.server, &self.which)?;
+        let plugins = context.server.probe(&place.path)?;
+        let plugin = select(&plugins, &place)?;
+        match self.json {
+            true => print_json(&description(plugin)),
+            false => {
+                let mut text = String::new();
+                head(plugin, Paint::of(&std::io::stdout()), &mut text);
+                text.push_str(&format!(
+                    "numInputs = {}\nnumOutputs = {}\n",
+                    plugin.num_inputs, plugin.num_outputs
+                ));
+                print(&text)
+            }
+        }
+    }
+}
+
+/// The plugin of a file that a selector means: an index, a name or an identifier; the first
+/// without one.
+fn select<'a>(
+    plugins: &'a [PluginDescription],
+    place: &Place,
+) -> Result<&'a PluginDescription, Failure> {
+    let wanted = place.selector.as_str();
+    let found = plugins.iter().find(|plugin| {
+        wanted.is_empty()
+            || wanted == plugin.identifier
+            || wanted.eq_ignore_ascii_case(&plugin.name)
+            || wanted.parse() == Ok(plugin.index)
+    });
+    found.ok_or_else(|| {
+        let names: Vec<_> = plugins.iter().map(|plugin| plain(&plugin.name)).collect();
+        Failure::Client(Error::new(
+            ErrorReason::NotFound,
+            format!(
+                "{}: {wanted:?} is none of its plugins: {}",
+                place.path,
+                names.join(", ")
+            ),
+        ))
+    })
+}
+
+/// What is known of a plugin without opening it.
+fn head(about: &PluginDescription, paint: Paint, text: &mut String) {
+    let mut line = |name: &str, value: &str| {
+        text.push_str(&format!("{} {}\n", paint.strong(name), plain(value)));
+    };
+    line("Plugin name:", &about.name);
+    line("Vendor name:", &about.vendor);
+    line("Product name:", &about.product);
+    line("Version:", &about.version);
+    line("Format:", format_name(about.format()));
+    line("Path:", &about.path);
+    if !about.identifier.is_empty() {
+        line("Identifier:", &about.identifier);
+    }
+    line("Unique id:", &about.unique_id);
 }
 
 impl Facts {
@@ -69,23 +122,11 @@ impl Facts {
     }
 
     fn text(&self, paint: Paint) -> Result<String, Failure> {
-        let about = self.plugin.description();
         let mut text = String::new();
+        head(&self.plugin.description(), paint, &mut text);
         let mut line = |name: &str, value: &dyn std::fmt::Display| {
             text.push_str(&format!("{} {value}\n", paint.strong(name)));
         };
-        line("Plugin name:", &plain(&about.name));
-        line("Vendor name:", &plain(&about.vendor));
-        line(
-            "Product name:",
-            &plain(&product(&about.name, &about.version)),
-        );
-        line("Format:", &format_name(about.format()));
-        line("Path:", &plain(&about.path));
-        if !about.identifier.is_empty() {
-            line("Identifier:", &plain(&about.identifier));
-        }
-        line("Unique id:", &about.unique_id);
         line(
             "Latency:",
             &format!("{} samples", self.plugin.latency_samples()),
@@ -145,10 +186,6 @@ impl Facts {
     }
 }
 
-fn product(name: &str, version: &str) -> String {
-    format!("{name} {version}").trim().to_owned()
-}
-
 fn midi(plugin: &Plugin) -> String {
     let said: Vec<_> = [
         (plugin.accepts_midi(), "accepts"),
@@ -185,36 +222,13 @@ fn bus_json(bus: &Bus) -> Value {
 
 /// `Param 000: Pre-Gain [0.00 dB] (normalized = 0.500000)`
 fn parameter_text(parameter: &Parameter) -> String {
-    let mut shown = plain(&parameter.text);
-    // Some plugins put the unit into the text, some leave it to the label.
-    if !parameter.label.is_empty() && !shown.ends_with(parameter.label.as_str()) {
-        let _ = write!(shown, " {}", plain(&parameter.label));
-    }
     format!(
         "Param {:03}: {} [{}] (normalized = {:.6})\n",
         parameter.index,
         plain(&parameter.name),
-        shown.trim(),
+        shown(parameter),
         parameter.value
     )
-}
-
-fn parameter_json(parameter: &Parameter) -> Value {
-    json!({
-        "index": parameter.index,
-        "name": parameter.name,
-        "id": parameter.id,
-        "label": parameter.label,
-        "value": parameter.value,
-        "current_value_str": parameter.text,
-        "min_value": 0.0,
-        "max_value": 1.0,
-        "default_value": parameter.default_value,
-        "num_steps": parameter.num_steps,
-        "is_automatable": parameter.is_automatable,
-        "is_boolean": parameter.is_boolean,
-        "category": parameter.category,
-    })
 }
 
 #[cfg(test)]
@@ -237,12 +251,5 @@ mod tests {
         let expected = "Param 007: Pre-Gain [0.00 dB] (normalized = 0.500000)\n";
         assert_eq!(parameter_text(&parameter("0.00", "dB")), expected);
         assert_eq!(parameter_text(&parameter("0.00 dB", "dB")), expected);
-    }
-
-    #[test]
-    fn json_has_the_keys_of_a_parameter_info() {
-        let value = parameter_json(&parameter("0.00", "dB"));
-        assert_eq!(value["current_value_str"], "0.00");
-        assert_eq!(value["default_value"], 0.0);
     }
 }

@@ -1,23 +1,36 @@
 //! Ctrl-C: leave nothing behind.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use plugpen::Server;
 use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// What shells report of a program that was interrupted.
-const INTERRUPTED: i32 = 130;
+/// How long a command may take to undo what it had begun.
+const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Watches for Ctrl-C, from before a private daemon is started until the end.
+/// Watches for Ctrl-C and for the wish that this program ends, from before a private daemon is
+/// started until the end.
+///
+/// Either closes the session, and a private daemon with it: whatever the command waits for fails,
+/// and it removes what it had begun on its way out.
 #[derive(Clone)]
-pub struct Interrupt(Arc<Mutex<State>>);
+pub struct Interrupt(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    finished: Condvar,
+}
 
 #[derive(Default)]
 struct State {
-    happened: bool,
+    /// The exit code, once there was a signal.
+    code: Option<u8>,
+    finished: bool,
     /// What has to be closed.
     server: Option<Server>,
 }
@@ -30,19 +43,17 @@ impl Interrupt {
     pub fn watch() -> io::Result<Interrupt> {
         let interrupt = Interrupt(Arc::default());
         let runtime = Builder::new_current_thread().enable_io().build()?;
-        let mut ctrl_c = {
+        let (mut ctrl_c, mut terminate) = {
             let _context = runtime.enter();
-            signal(SignalKind::interrupt())?
+            (
+                signal(SignalKind::interrupt())?,
+                signal(SignalKind::terminate())?,
+            )
         };
         let watching = interrupt.clone();
         let watch = move || {
-            runtime.block_on(ctrl_c.recv());
-            // The lock is kept: whoever wants it next has lost the race against the exit.
-            let mut state = watching.lock();
-            state.happened = true;
-            if let Some(server) = state.server.take() {
-                end(&server);
-            }
+            let code = runtime.block_on(either(&mut ctrl_c, &mut terminate));
+            watching.end(code);
         };
         thread::Builder::new()
             .name("interrupt".into())
@@ -50,27 +61,55 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// From now on Ctrl-C ends this session, and a private daemon with it, and then the program.
-    /// Does so at once where it was pressed already.
+    /// From now on a signal ends this session, and a private daemon with it. Does so at once where
+    /// there was one already.
     pub fn guard(&self, server: &Server) {
         let mut state = self.lock();
-        if state.happened {
-            end(server);
-        }
         state.server = Some(server.clone());
+        if state.code.is_some() {
+            drop(state);
+            server.close();
+        }
     }
 
-    /// Does not return while an interrupt is being dealt with, of which a command has failed.
-    pub fn finish(self) {
-        self.lock().server = None;
+    /// The command has ended. The exit code where a signal ended it, whatever it says of that.
+    pub fn finish(self) -> Option<u8> {
+        let mut state = self.lock();
+        state.finished = true;
+        state.server = None;
+        self.0.finished.notify_all();
+        state.code
+    }
+
+    fn end(&self, code: u8) {
+        let mut state = self.lock();
+        state.code = Some(code);
+        let server = state.server.clone();
+        drop(state);
+        if let Some(server) = server {
+            server.close();
+        }
+        let state = self.lock();
+        let waited = self
+            .0
+            .finished
+            .wait_timeout_while(state, PATIENCE, |state| !state.finished);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if !state.finished {
+            std::process::exit(code.into());
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn end(server: &Server) -> ! {
-    server.close();
-    std::process::exit(INTERRUPTED)
+/// What shells report of a program that was ended so.
+async fn either(ctrl_c: &mut Signal, terminate: &mut Signal) -> u8 {
+    tokio::select! {
+        _ = ctrl_c.recv() => 130,
+        _ = terminate.recv() => 143,
+    }
 }

@@ -1,31 +1,44 @@
 //! The plugpen command line: a client like any other.
 //!
-//! Results go to standard output, everything else to standard error. Exit codes: 0 for success
-//! (a scan that met broken plugins is one), 1 for failure, 2 for a mistake in the command line,
-//! 130 after Ctrl-C.
+//! Results go to standard output, everything else to standard error. The exit codes are in
+//! [`AFTER_HELP`], and in `output.rs`.
 #![forbid(unsafe_code)]
 
+mod cache;
+mod context;
 mod describe;
 mod info;
 mod interrupt;
+mod kill;
+mod logs;
+mod manual;
+mod morph;
 mod output;
+mod params;
+mod presets;
 mod ps;
 mod scan;
 mod serve;
+mod which;
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use plugpen::Server;
 
+use crate::context::{Context, Pace};
 use crate::interrupt::Interrupt;
 use crate::output::Done;
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 success, 1 failure, 2 a mistake in the command line, 130 interrupted.
+PLUGIN is a name (MVerb), a name of one format (vst3:MVerb), a file or bundle, a file with an index
+(mda.lv2:2) or an LV2 URI. Names are those that `plugpen scan` lists.
 
-Without --server (or the environment variable PLUGPEN_SERVER), scan and info start a private
-daemon and end it when they are done; ps asks the user's own daemon.";
+Exit codes: 0 success, 1 failure, 2 a mistake in the command line, 3 a plugin or file that is not
+there, 4 a plugin that crashed, 5 a plugin that hung, 130 and 143 ended by a signal.
+
+Without --server (or the environment variable PLUGPEN_SERVER) commands start a private daemon and
+end it when they are done; ps, logs and kill ask the user's own daemon.";
 
 /// Play untrusted audio plugins, each in a sandboxed process of its own.
 #[derive(Debug, Parser)]
@@ -34,49 +47,105 @@ struct Arguments {
     /// Daemon to use, for example unix:/run/user/1000/plugpen/plugpend.sock
     #[arg(long, global = true, value_name = "unix:PATH", env = "PLUGPEN_SERVER")]
     server: Option<String>,
+    #[command(flatten)]
+    pace: Pace,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Serve(serve::Serve),
     Scan(scan::Scan),
     Info(info::Info),
+    Params(params::Params),
+    Presets(presets::Presets),
+    Morph(morph::Morph),
+    Cache(cache::Cache),
+    Serve(serve::Serve),
     Ps(ps::Ps),
+    Logs(logs::Logs),
+    Kill(kill::Kill),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
-fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let server = arguments
-        .server
-        .as_deref()
-        .filter(|server| !server.is_empty());
-    let done = match arguments.command {
-        Command::Serve(serve) => serve.run(),
-        Command::Scan(scan) => with(server, |server| scan.run(server)),
-        Command::Info(info) => with(server, |server| info.run(server)),
-        Command::Ps(ps) => ps.run(server),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
-        Err(failure) => {
-            output::complain(&failure);
-            ExitCode::FAILURE
+impl Command {
+    /// Whether it is about a daemon that runs rather than about plugins.
+    fn is_about_the_daemon(&self) -> bool {
+        matches!(self, Command::Ps(_) | Command::Logs(_) | Command::Kill(_))
+    }
+
+    fn run(self, context: &Context) -> Done {
+        match self {
+            Command::Scan(scan) => scan.run(context),
+            Command::Info(info) => info.run(context),
+            Command::Params(params) => params.run(context),
+            Command::Presets(presets) => presets.run(context),
+            Command::Morph(morph) => morph.run(context),
+            Command::Cache(cache) => cache.run(context),
+            Command::Ps(ps) => ps.run(context),
+            Command::Logs(logs) => logs.run(context),
+            Command::Kill(kill) => kill.run(context),
+            Command::Serve(serve) => serve.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
         }
     }
 }
 
-/// Does something with the named daemon, or with a private one that ends with this program.
-fn with(server: Option<&str>, command: impl FnOnce(&Server) -> Done) -> Done {
-    let interrupt = Interrupt::watch()?;
-    let server = match server {
-        Some(target) => Server::connect(target)?,
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let (done, signalled) = match arguments.command {
+        // These talk to no daemon.
+        Command::Serve(serve) => (serve.run(), None),
+        Command::Completions(completions) => (completions.run(), None),
+        Command::Man(man) => (man.run(), None),
+        command => match Interrupt::watch() {
+            Ok(interrupt) => {
+                let target = arguments.server.filter(|server| !server.is_empty());
+                let done = on_daemon(command, target, arguments.pace, &interrupt);
+                (done, interrupt.finish())
+            }
+            Err(error) => (Err(error.into()), None),
+        },
+    };
+    match (done, signalled) {
+        (_, Some(code)) => ExitCode::from(code),
+        (Ok(()), None) => ExitCode::SUCCESS,
+        (Err(failure), None) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        (Err(failure), None) => {
+            output::complain(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Runs a command on the named daemon, on the user's own, or on a private one that ends with this
+/// program.
+fn on_daemon(command: Command, target: Option<String>, pace: Pace, interrupt: &Interrupt) -> Done {
+    let server = match target {
+        Some(target) => Server::connect(&target)?,
+        // The one that `plugpen serve` starts.
+        None if command.is_about_the_daemon() => {
+            Server::connect(&format!("unix:{}", plugpen::default_socket().display()))?
+        }
         None => Server::private()?,
     };
     interrupt.guard(&server);
-    let done = command(&server);
-    interrupt.finish();
+    let context = Context { server, pace };
+    let done = command.run(&context);
+    context.server.close();
     done
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
 }

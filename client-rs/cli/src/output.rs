@@ -2,6 +2,10 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use plugpen::v1::ErrorReason;
 
 /// Why a command failed.
 #[derive(Debug)]
@@ -10,9 +14,46 @@ pub enum Failure {
     Client(plugpen::Error),
     /// Nothing could be written or executed.
     Io(io::Error),
+    /// The command line asks for what does not go together.
+    Usage(String),
+    /// Some of many results are failures, and were told.
+    Partly(String),
+}
+
+/// Exit codes, beside 0 for success and 130 or 143 after a signal.
+mod code {
+    pub const FAILURE: u8 = 1;
+    pub const USAGE: u8 = 2;
+    pub const NOT_FOUND: u8 = 3;
+    pub const CRASHED: u8 = 4;
+    pub const HUNG: u8 = 5;
 }
 
 impl Failure {
+    /// A file cannot be read or written.
+    pub fn file(path: &Path, error: &io::Error) -> Failure {
+        let reason = match error.kind() {
+            io::ErrorKind::NotFound => ErrorReason::NotFound,
+            _ => ErrorReason::NotAllowed,
+        };
+        let message = format!("{}: {error}", path.display());
+        Failure::Client(plugpen::Error::new(reason, message))
+    }
+
+    /// The exit code that tells what kind of failure it is.
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => code::USAGE,
+            Failure::Client(error) => match error.reason {
+                ErrorReason::NotFound => code::NOT_FOUND,
+                ErrorReason::PluginCrashed | ErrorReason::PluginDead => code::CRASHED,
+                ErrorReason::PluginHung => code::HUNG,
+                _ => code::FAILURE,
+            },
+            Failure::Io(_) | Failure::Partly(_) => code::FAILURE,
+        }
+    }
+
     /// Whether the reader of the output has had enough, as `head` has: no failure of ours.
     pub fn is_closed_pipe(&self) -> bool {
         matches!(self, Failure::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
@@ -36,6 +77,7 @@ impl Display for Failure {
         match self {
             Failure::Client(error) => error.fmt(f),
             Failure::Io(error) => error.fmt(f),
+            Failure::Usage(message) | Failure::Partly(message) => message.fmt(f),
         }
     }
 }
@@ -142,6 +184,46 @@ pub fn print_json(value: &serde_json::Value) -> Done {
     print(&format!("{value:#}\n"))
 }
 
+/// That a file may be written: none is there, or it may be overwritten.
+///
+/// # Errors
+/// Says how to overwrite it.
+pub fn check_new(path: &Path, overwrite: bool) -> Done {
+    if overwrite || !path.is_file() {
+        return Ok(());
+    }
+    Err(Failure::Client(plugpen::Error::invalid(format!(
+        "{} is there already; -y overwrites it",
+        path.display()
+    ))))
+}
+
+/// Writes a file, which has its name only once it is complete.
+///
+/// # Errors
+/// It is there already and must not be overwritten; whatever the system says.
+pub fn write_new(path: &Path, bytes: &[u8], overwrite: bool) -> Done {
+    check_new(path, overwrite)?;
+    let failed = |error: io::Error| Failure::file(path, &error);
+    // A device or a pipe must not be replaced by a file.
+    if path.exists() && !path.is_file() {
+        return std::fs::write(path, bytes).map_err(failed);
+    }
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let all = std::fs::Permissions::from_mode(0o666);
+    let mut file = tempfile::Builder::new()
+        .prefix(".plugpen.")
+        .permissions(all)
+        .tempfile_in(folder)
+        .map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +238,32 @@ mod tests {
     #[test]
     fn control_characters_do_not_reach_the_terminal() {
         assert_eq!(plain("a\x1b[2Jb\n"), "a [2Jb ");
+    }
+
+    #[test]
+    fn deaths_and_what_is_missing_have_exit_codes_of_their_own() {
+        let code = |reason| Failure::from(plugpen::Error::new(reason, "x")).code();
+        assert_eq!(code(ErrorReason::InvalidInput), 1);
+        assert_eq!(Failure::Usage("x".into()).code(), 2);
+        assert_eq!(code(ErrorReason::NotFound), 3);
+        assert_eq!(code(ErrorReason::PluginCrashed), 4);
+        assert_eq!(code(ErrorReason::PluginDead), 4);
+        assert_eq!(code(ErrorReason::PluginHung), 5);
+    }
+
+    #[test]
+    fn a_file_is_overwritten_on_demand_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x");
+        write_new(&path, b"one", false).unwrap();
+        let refused = write_new(&path, b"two", false).unwrap_err();
+        assert!(refused.to_string().contains("-y"), "{refused}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        write_new(&path, b"two", true).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        let missing = write_new(&folder.path().join("a/b"), b"", false).unwrap_err();
+        assert_eq!(missing.code(), code::NOT_FOUND);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `plugpen ps`: what a daemon runs.
 
-use plugpen::Server;
 use plugpen::v1::{OpenedPlugin, PluginState};
 use serde_json::{Value, json};
 
+use crate::context::Context;
 use crate::describe::description;
 use crate::output::{Done, Paint, plain, print, print_json, table};
 
@@ -18,17 +18,12 @@ pub struct Ps {
 }
 
 impl Ps {
-    /// Asks the named daemon, or the user's own.
+    /// Asks the daemon.
     ///
     /// # Errors
-    /// There is none, or it does not answer.
-    pub fn run(self, server: Option<&str>) -> Done {
-        let server = match server {
-            Some(target) => Server::connect(target)?,
-            // The one that `plugpen serve` starts.
-            None => Server::connect(&format!("unix:{}", plugpen::default_socket().display()))?,
-        };
-        let plugins = server.plugins(true)?;
+    /// It does not answer.
+    pub fn run(self, context: &Context) -> Done {
+        let plugins = context.server.plugins(true)?;
         match self.json {
             true => print_json(&Value::Array(plugins.iter().map(plugin_json).collect())),
             false => print(&listing(&plugins, Paint::of(&std::io::stdout()))),
@@ -47,11 +42,14 @@ fn state_name(state: PluginState) -> &'static str {
 }
 
 fn listing(plugins: &[OpenedPlugin], paint: Paint) -> String {
-    let titles = ["PID", "STATE", "AGE", "CPU", "MEMORY", "CLIENT", "PLUGIN"];
+    let titles = [
+        "HANDLE", "PID", "STATE", "AGE", "CPU", "MEMORY", "CLIENT", "PLUGIN",
+    ];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     for plugin in plugins {
         let about = plugin.description.clone().unwrap_or_default();
         rows.push(vec![
+            plain(&plugin.handle),
             plugin.worker_pid.to_string(),
             state_name(plugin.state()).to_owned(),
             format!("{:.0} s", plugin.age_seconds),
@@ -100,7 +98,7 @@ mod tests {
         let text = listing(&[plugin], paint);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2);
-        assert!(lines[0].starts_with("PID"));
+        assert!(lines[0].starts_with("HANDLE"));
         for part in ["4711", "ready", "5 MiB", "python"] {
             assert!(lines[1].contains(part), "{text}");
         }

@@ -1,13 +1,11 @@
 //! `plugpen scan`: finds plugins.
 
-use std::io::{IsTerminal, Write};
-use std::time::Duration;
+use std::io::Write;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use plugpen::ScanItem;
 use plugpen::v1::{PluginDescription, ScanFailure};
-use plugpen::{ScanItem, Server};
-use serde_json::Value;
 
+use crate::context::{Context, progress_bar};
 use crate::describe::{description, format_name};
 use crate::output::{Done, Paint, plain, print, print_json, table};
 
@@ -30,10 +28,11 @@ impl Scan {
     ///
     /// # Errors
     /// A folder that is none, a daemon that is not there, an output that cannot be written.
-    pub fn run(self, server: &Server) -> Done {
-        let progress = progress_bar();
+    pub fn run(self, context: &Context) -> Done {
+        let progress = progress_bar(0, "{bar:30} {pos}/{len} {wide_msg}");
         let mut plugins = Vec::new();
         let mut failures = Vec::new();
+        let server = &context.server;
         let scanned = server.scan(&self.folders, self.refresh, &mut |item| match item {
             ScanItem::Plugin(plugin) => {
                 progress.set_message(plain(&plugin.name));
@@ -47,20 +46,26 @@ impl Scan {
         });
         progress.finish_and_clear();
         scanned?;
-        plugins.sort_by(|a, b| key(a).cmp(&key(b)));
+        sort(&mut plugins);
         report(&failures)?;
         match self.json {
-            true => print_json(&Value::Array(plugins.iter().map(description).collect())),
+            true => print_json(&plugins.iter().map(description).collect()),
             false => print(&listing(&plugins, Paint::of(&std::io::stdout()))),
         }
     }
+}
+
+/// By name, whatever the case.
+pub fn sort(plugins: &mut [PluginDescription]) {
+    plugins.sort_by(|a, b| key(a).cmp(&key(b)));
 }
 
 fn key(plugin: &PluginDescription) -> (String, &str, u32) {
     (plugin.name.to_lowercase(), &plugin.path, plugin.index)
 }
 
-fn listing(plugins: &[PluginDescription], paint: Paint) -> String {
+/// A line a plugin, and how many there are.
+pub fn listing(plugins: &[PluginDescription], paint: Paint) -> String {
     let mut rows = Vec::new();
     for plugin in plugins {
         let place = match plugin.identifier.as_str() {
@@ -92,19 +97,6 @@ fn report(failures: &[ScanFailure]) -> Done {
         )?;
     }
     Ok(())
-}
-
-/// A bar on standard error, where a person watches.
-fn progress_bar() -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(0);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }
 
 #[cfg(test)]

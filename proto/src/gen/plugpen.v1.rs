@@ -78,6 +78,10 @@ pub struct PluginDescription {
     pub num_inputs: u32,
     #[prost(uint32, tag = "12")]
     pub num_outputs: u32,
+    /// What it is sold or distributed as: VST2's product string, the project of an
+    /// LV2, the module of a VST3; its name where there is no more to say.
+    #[prost(string, tag = "13")]
+    pub product: ::prost::alloc::string::String,
 }
 /// The playhead and tempo a block is processed with.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -782,6 +786,10 @@ pub struct ScanPluginsRequest {
     /// Probe again what the cache knows.
     #[prost(bool, tag = "2")]
     pub refresh: bool,
+    /// Tell what the cache knows of these folders (none: of any place), as it was when it was
+    /// read, and read nothing.
+    #[prost(bool, tag = "3")]
+    pub known_only: bool,
 }
 /// A file or bundle that could not be read.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -817,6 +825,38 @@ pub mod scan_plugins_response {
         #[prost(message, tag = "3")]
         Progress(super::ScanProgress),
     }
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetScanCacheRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetScanCacheResponse {
+    /// The file it is kept in, on the daemon's machine, and its size in bytes (0: none yet).
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub size_bytes: u64,
+    /// Files and bundles it knows, and how many of them are there no more.
+    #[prost(uint32, tag = "3")]
+    pub files: u32,
+    #[prost(uint32, tag = "4")]
+    pub gone: u32,
+    #[prost(uint32, tag = "5")]
+    pub plugins: u32,
+    /// What could not be read, which is remembered too.
+    #[prost(uint32, tag = "6")]
+    pub failures: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrimScanCacheRequest {
+    /// All of it; else what is known of files that are there no more.
+    #[prost(bool, tag = "1")]
+    pub everything: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TrimScanCacheResponse {
+    /// Files and bundles that were forgotten.
+    #[prost(uint32, tag = "1")]
+    pub removed: u32,
 }
 /// Generated client implementations.
 #[cfg(feature = "grpc")]
@@ -962,6 +1002,56 @@ pub mod discovery_service_client {
                 .insert(GrpcMethod::new("plugpen.v1.DiscoveryService", "ScanPlugins"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// What is kept of earlier scans.
+        pub async fn get_scan_cache(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetScanCacheRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetScanCacheResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DiscoveryService/GetScanCache",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DiscoveryService", "GetScanCache"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Forgets some or all of it.
+        pub async fn trim_scan_cache(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TrimScanCacheRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TrimScanCacheResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DiscoveryService/TrimScanCache",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DiscoveryService", "TrimScanCache"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -998,6 +1088,22 @@ pub mod discovery_service_server {
             request: tonic::Request<super::ScanPluginsRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::ScanPluginsStream>,
+            tonic::Status,
+        >;
+        /// What is kept of earlier scans.
+        async fn get_scan_cache(
+            &self,
+            request: tonic::Request<super::GetScanCacheRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetScanCacheResponse>,
+            tonic::Status,
+        >;
+        /// Forgets some or all of it.
+        async fn trim_scan_cache(
+            &self,
+            request: tonic::Request<super::TrimScanCacheRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TrimScanCacheResponse>,
             tonic::Status,
         >;
     }
@@ -1166,6 +1272,98 @@ pub mod discovery_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DiscoveryService/GetScanCache" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetScanCacheSvc<T: DiscoveryService>(pub Arc<T>);
+                    impl<
+                        T: DiscoveryService,
+                    > tonic::server::UnaryService<super::GetScanCacheRequest>
+                    for GetScanCacheSvc<T> {
+                        type Response = super::GetScanCacheResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetScanCacheRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DiscoveryService>::get_scan_cache(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetScanCacheSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DiscoveryService/TrimScanCache" => {
+                    #[allow(non_camel_case_types)]
+                    struct TrimScanCacheSvc<T: DiscoveryService>(pub Arc<T>);
+                    impl<
+                        T: DiscoveryService,
+                    > tonic::server::UnaryService<super::TrimScanCacheRequest>
+                    for TrimScanCacheSvc<T> {
+                        type Response = super::TrimScanCacheResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TrimScanCacheRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DiscoveryService>::trim_scan_cache(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TrimScanCacheSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)
@@ -1407,6 +1605,20 @@ pub struct RestartPluginResponse {
     pub plugin: ::core::option::Option<OpenedPlugin>,
     #[prost(message, optional, tag = "2")]
     pub audio: ::core::option::Option<AudioRings>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KillPluginRequest {
+    /// The plugin's handle, or else its worker's process id.
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub worker_pid: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KillPluginResponse {
+    /// The plugin, dead.
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<OpenedPlugin>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AttachAudioRequest {
@@ -1705,6 +1917,31 @@ pub mod plugin_service_client {
                 .insert(GrpcMethod::new("plugpen.v1.PluginService", "RestartPlugin"));
             self.inner.unary(req, path, codec).await
         }
+        /// Kills the worker of any session's plugin, for `plugpen kill`. Its client sees a death.
+        pub async fn kill_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::KillPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KillPluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/KillPlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "KillPlugin"));
+            self.inner.unary(req, path, codec).await
+        }
         /// A fresh one-time ticket for the audio rings; replaces an earlier holder.
         pub async fn attach_audio(
             &mut self,
@@ -1786,6 +2023,14 @@ pub mod plugin_service_server {
             request: tonic::Request<super::RestartPluginRequest>,
         ) -> std::result::Result<
             tonic::Response<super::RestartPluginResponse>,
+            tonic::Status,
+        >;
+        /// Kills the worker of any session's plugin, for `plugpen kill`. Its client sees a death.
+        async fn kill_plugin(
+            &self,
+            request: tonic::Request<super::KillPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KillPluginResponse>,
             tonic::Status,
         >;
         /// A fresh one-time ticket for the audio rings; replaces an earlier holder.
@@ -2099,6 +2344,51 @@ pub mod plugin_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/plugpen.v1.PluginService/KillPlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct KillPluginSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::KillPluginRequest>
+                    for KillPluginSvc<T> {
+                        type Response = super::KillPluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::KillPluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::kill_plugin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = KillPluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/plugpen.v1.PluginService/AttachAudio" => {
                     #[allow(non_camel_case_types)]
                     struct AttachAudioSvc<T: PluginService>(pub Arc<T>);
@@ -2189,6 +2479,10 @@ pub struct WatchEventsRequest {
     /// Only these plugins; none: all of the session.
     #[prost(string, repeated, tag = "1")]
     pub handles: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The plugins of all sessions, for `plugpen logs`, and `opened` events for new ones; no host
+    /// callbacks.
+    #[prost(bool, tag = "2")]
+    pub all_sessions: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchEventsResponse {
@@ -2204,7 +2498,7 @@ pub struct WatchEventsResponse {
     pub generation: u64,
     #[prost(
         oneof = "watch_events_response::Event",
-        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"
     )]
     pub event: ::core::option::Option<watch_events_response::Event>,
 }
@@ -2232,6 +2526,8 @@ pub mod watch_events_response {
         Lost(super::Lost),
         #[prost(message, tag = "14")]
         HostCallback(super::HostCallback),
+        #[prost(message, tag = "15")]
+        Opened(super::Opened),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2304,6 +2600,12 @@ pub struct HostCallback {
     /// How many equal calls in a row this one stands for, 1 or more.
     #[prost(uint32, tag = "8")]
     pub count: u32,
+}
+/// A plugin was opened; told to those who watch all sessions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Opened {
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<OpenedPlugin>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Restarted {

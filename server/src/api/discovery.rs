@@ -5,7 +5,8 @@ use std::pin::Pin;
 use futures_util::{Stream, StreamExt};
 use plugpen_proto::v1::discovery_service_server::DiscoveryService;
 use plugpen_proto::v1::{
-    ProbePluginRequest, ProbePluginResponse, ScanPluginsRequest, ScanPluginsResponse,
+    GetScanCacheRequest, GetScanCacheResponse, ProbePluginRequest, ProbePluginResponse,
+    ScanPluginsRequest, ScanPluginsResponse, TrimScanCacheRequest, TrimScanCacheResponse,
 };
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -25,6 +26,24 @@ impl DiscoveryService for Api {
         self.session(&request)?;
         let plugins = discovery::probe(&self.0, &request.get_ref().path).await?;
         Ok(Response::new(ProbePluginResponse { plugins }))
+    }
+
+    async fn get_scan_cache(
+        &self,
+        request: Request<GetScanCacheRequest>,
+    ) -> Result<Response<GetScanCacheResponse>, Status> {
+        self.session(&request)?;
+        Ok(Response::new(discovery::cached(&self.0).await?))
+    }
+
+    async fn trim_scan_cache(
+        &self,
+        request: Request<TrimScanCacheRequest>,
+    ) -> Result<Response<TrimScanCacheResponse>, Status> {
+        self.session(&request)?;
+        let everything = request.get_ref().everything;
+        let removed = discovery::trim_cache(&self.0, everything).await?;
+        Ok(Response::new(TrimScanCacheResponse { removed }))
     }
 
     type ScanPluginsStream = Found;

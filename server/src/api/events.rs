@@ -25,15 +25,25 @@ impl EventService for Api {
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Events>, Status> {
         let session = self.session(&request)?;
-        let mut handles = request.into_inner().handles;
+        let request = request.into_inner();
+        let mut handles = request.handles;
         handles.sort();
         handles.dedup();
-        for handle in &handles {
-            session.plugin(handle)?;
-        }
+        let hub = match request.all_sessions {
+            true => &self.0.sessions.everyone,
+            false => {
+                for handle in &handles {
+                    session.plugin(handle)?;
+                }
+                &session.hub
+            }
+        };
         let wanted = |handle: &String| handles.is_empty() || handles.contains(handle);
-        let watcher = session.hub.watch(handles.clone(), || {
-            let plugins = session.plugins();
+        let watcher = hub.watch(handles.clone(), || {
+            let plugins = match request.all_sessions {
+                true => self.0.sessions.plugins(),
+                false => session.plugins(),
+            };
             let wanted = plugins.iter().filter(|plugin| wanted(&plugin.handle));
             wanted.map(|plugin| plugin.describe()).collect()
         })?;

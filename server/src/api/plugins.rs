@@ -58,17 +58,10 @@ impl PluginService for Api {
     ) -> Result<Response<ListPluginsResponse>, Status> {
         let session = self.session(&request)?;
         let request = request.into_inner();
-        let mut all = match request.all_sessions {
-            true => self
-                .0
-                .sessions
-                .all()
-                .iter()
-                .flat_map(|s| s.plugins())
-                .collect(),
+        let all = match request.all_sessions {
+            true => self.0.sessions.plugins(),
             false => session.plugins(),
         };
-        all.sort_by_key(|plugin| plugin.number);
         let (page, next_page_token) = page(all, request.page_size, &request.page_token)?;
         let plugins = page.iter().map(|p| p.describe_with_usage()).collect();
         Ok(Response::new(ListPluginsResponse {
@@ -88,6 +81,24 @@ impl PluginService for Api {
         Ok(Response::new(RestartPluginResponse {
             plugin: Some(opened),
             audio,
+        }))
+    }
+
+    async fn kill_plugin(
+        &self,
+        request: Request<KillPluginRequest>,
+    ) -> Result<Response<KillPluginResponse>, Status> {
+        self.session(&request)?;
+        let wanted = request.into_inner();
+        let plugins = self.0.sessions.plugins();
+        let found = plugins.iter().find(|plugin| match wanted.handle.as_str() {
+            "" => plugin.is_in_process(wanted.worker_pid),
+            handle => plugin.handle == handle,
+        });
+        let plugin = found.ok_or_else(|| no_such_plugin(&wanted))?;
+        let killed = plugin.kill(&self.0).await?;
+        Ok(Response::new(KillPluginResponse {
+            plugin: Some(killed),
         }))
     }
 
@@ -112,6 +123,20 @@ fn check_request_id(id: &str) -> Result<(), Error> {
         "request_id has {} bytes; at most {MAX_REQUEST_ID} are possible",
         id.len()
     )))
+}
+
+fn no_such_plugin(wanted: &KillPluginRequest) -> Error {
+    let what = match wanted.handle.as_str() {
+        "" => format!(
+            "no plugin lives in a worker with the process id {}",
+            wanted.worker_pid
+        ),
+        handle => format!("there is no plugin {handle:?}"),
+    };
+    Error::new(
+        ErrorReason::NotFound,
+        format!("{what}; `plugpen ps` lists all that are open"),
+    )
 }
 
 impl Api {

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use plugpen_proto::v1::{PluginDescription, ScanFailure};
+use plugpen_proto::v1::{GetScanCacheResponse, PluginDescription, ScanFailure};
 use serde::{Deserialize, Serialize};
 
 use super::candidates::Candidate;
@@ -36,6 +36,15 @@ struct Entry {
     failures: Vec<Failure>,
 }
 
+impl Entry {
+    fn findings(&self) -> Findings {
+        Findings {
+            plugins: self.plugins.iter().map(Into::into).collect(),
+            failures: self.failures.iter().map(Into::into).collect(),
+        }
+    }
+}
+
 /// The form of a description in the file.
 #[derive(Debug, Serialize, Deserialize)]
 struct Plugin {
@@ -51,6 +60,7 @@ struct Plugin {
     produces_midi: bool,
     num_inputs: u32,
     num_outputs: u32,
+    product: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,10 +100,47 @@ impl Cache {
     /// What is known of a candidate, if it is the same as then.
     pub fn get(&self, candidate: &Candidate) -> Option<Findings> {
         let entry = self.content.entries.get(&candidate.path)?;
-        (entry.stamp == candidate.stamp).then(|| Findings {
-            plugins: entry.plugins.iter().map(Into::into).collect(),
-            failures: entry.failures.iter().map(Into::into).collect(),
-        })
+        (entry.stamp == candidate.stamp).then(|| entry.findings())
+    }
+
+    /// All that is known below some folders, or of any place where there are none; some of it may
+    /// be gone or changed since.
+    pub fn known(&self, folders: &[PathBuf]) -> impl Iterator<Item = Findings> {
+        let entries = self.content.entries.iter().filter(|(path, _)| {
+            folders.is_empty() || folders.iter().any(|folder| path.starts_with(folder))
+        });
+        entries.map(|(_, entry)| entry.findings())
+    }
+
+    /// How much is known.
+    pub fn summary(&self) -> GetScanCacheResponse {
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let entries = &self.content.entries;
+        let path = self.dir.join(FILE);
+        GetScanCacheResponse {
+            size_bytes: fs::metadata(&path).map_or(0, |found| found.len()),
+            path: path.to_string_lossy().into_owned(),
+            files: count(entries.len()),
+            gone: count(entries.keys().filter(|path| !path.exists()).count()),
+            plugins: count(entries.values().map(|entry| entry.plugins.len()).sum()),
+            failures: count(entries.values().map(|entry| entry.failures.len()).sum()),
+        }
+    }
+
+    /// Forgets all of it, or what is known of files that are gone. Returns how many files that
+    /// were.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn trim(mut self, everything: bool) -> std::io::Result<usize> {
+        let before = self.content.entries.len();
+        self.content
+            .entries
+            .retain(|path, _| !everything && path.exists());
+        let removed = before - self.content.entries.len();
+        self.changed = removed > 0;
+        self.save()?;
+        Ok(removed)
     }
 
     /// Remembers what a candidate gave.
@@ -116,6 +163,10 @@ impl Cache {
             return Ok(());
         }
         self.content.entries.retain(|path, _| path.exists());
+        self.write()
+    }
+
+    fn write(&self) -> std::io::Result<()> {
         fs::create_dir_all(&self.dir)?;
         let mut file = tempfile::NamedTempFile::new_in(&self.dir)?;
         file.write_all(&serde_json::to_vec(&self.content)?)?;
@@ -146,6 +197,7 @@ impl From<&PluginDescription> for Plugin {
             produces_midi: p.produces_midi,
             num_inputs: p.num_inputs,
             num_outputs: p.num_outputs,
+            product: p.product.clone(),
         }
     }
 }
@@ -165,6 +217,7 @@ impl From<&Plugin> for PluginDescription {
             produces_midi: p.produces_midi,
             num_inputs: p.num_inputs,
             num_outputs: p.num_outputs,
+            product: p.product.clone(),
         }
     }
 }
@@ -224,11 +277,38 @@ mod tests {
         cache.save().unwrap();
         let cache = Cache::load(&cache_dir, worker);
         assert_eq!(cache.get(&candidate), Some(findings));
+        assert_eq!(cache.known(&[]).count(), 1);
+        assert_eq!(cache.known(&["/nowhere".into()]).count(), 0);
+        let summary = cache.summary();
+        assert_eq!((summary.files, summary.gone), (1, 0));
+        assert_eq!((summary.plugins, summary.failures), (1, 1));
+        assert!(summary.size_bytes > 0 && summary.path.ends_with(FILE));
         candidate.stamp = "2".into();
         assert_eq!(cache.get(&candidate), None);
         let other = Cache::load(&cache_dir, Path::new("/bin/cat"));
         candidate.stamp = "1".into();
         assert_eq!(other.get(&candidate), None);
+    }
+
+    #[test]
+    fn what_is_gone_can_be_forgotten_and_all_the_rest() {
+        let dir = tempfile::tempdir().unwrap();
+        let load = || Cache::load(dir.path(), Path::new("/bin/sh"));
+        let mut cache = load();
+        for path in [dir.path().join("gone.lv2"), dir.path().to_owned()] {
+            let candidate = Candidate {
+                path,
+                format: PluginFormat::Lv2,
+                stamp: "1".into(),
+            };
+            cache.put(&candidate, &Findings::default());
+        }
+        cache.write().unwrap();
+        assert_eq!(load().summary().gone, 1);
+        assert_eq!(load().trim(false).unwrap(), 1);
+        assert_eq!(load().summary().files, 1);
+        assert_eq!(load().trim(true).unwrap(), 1);
+        assert_eq!(load().summary().files, 0);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use plugpen_proto::v1::{
 use tokio::sync::mpsc;
 
 use super::cache::{Cache, Findings};
+use super::cached::with_cache;
 use super::candidates::{self, Candidate, Wanted};
 use super::readers::Readers;
 use super::vst2_places::Vst2Places;
@@ -72,14 +73,12 @@ struct Scan {
 
 impl Scan {
     async fn run(mut self, request: ScanPluginsRequest) -> Result<(), GivenUp> {
+        if request.known_only {
+            return self.tell_known(&request).await;
+        }
         let folders = self.folders(&request);
         let candidates = self.candidates(folders).await?;
-        let (dir, worker) = (
-            self.daemon.config.cache_dir.clone(),
-            self.daemon.config.worker.clone(),
-        );
-        let loading = tokio::task::spawn_blocking(move || Cache::load(&dir, &worker));
-        let Ok(mut cache) = loading.await else {
+        let Ok(mut cache) = with_cache(&self.daemon, |cache| cache).await else {
             return Ok(());
         };
         self.total = candidates.len();
@@ -102,6 +101,17 @@ impl Scan {
             tracing::warn!(?saved, "the scan cache could not be written");
         }
         read
+    }
+
+    async fn tell_known(&self, request: &ScanPluginsRequest) -> Result<(), GivenUp> {
+        let folders: Vec<_> = request.directories.iter().map(PathBuf::from).collect();
+        let known = with_cache(&self.daemon, move |cache| {
+            cache.known(&folders).collect::<Vec<_>>()
+        });
+        for findings in known.await.unwrap_or_default() {
+            self.tell(&findings).await?;
+        }
+        Ok(())
     }
 
     async fn read(&mut self, unknown: Vec<Candidate>, cache: &mut Cache) -> Result<(), GivenUp> {

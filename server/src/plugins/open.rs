@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use plugpen_proto::Error;
 use plugpen_proto::limits::{MAX_BLOCK_SIZE, MAX_CHANNELS, MAX_TEXT};
-use plugpen_proto::v1::{AudioPath, AudioRings, OpenOptions, OpenedPlugin, PluginState};
+use plugpen_proto::v1::watch_events_response::Event;
+use plugpen_proto::v1::{AudioPath, AudioRings, OpenOptions, Opened, OpenedPlugin, PluginState};
 use plugpen_proto::worker::{Hello, Load};
 use plugpen_warden::{KillCause, Role};
 
@@ -104,6 +105,10 @@ impl Plugin {
             handle = %plugin.handle, session = %session.name, pid = opened.worker_pid,
             plugin = opened.description.as_ref().map(|d| d.name.as_str()), "opened"
         );
+        let told = Event::Opened(Opened {
+            plugin: Some(opened),
+        });
+        session.everyone.publish(&plugin.handle, 1, told);
         Ok((plugin, audio))
     }
 

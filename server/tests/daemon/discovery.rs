@@ -21,7 +21,12 @@ async fn scan(client: &Client, directories: &[&str], refresh: bool) -> Scanned {
     let request = ScanPluginsRequest {
         directories: directories.iter().map(|d| (*d).to_owned()).collect(),
         refresh,
+        ..ScanPluginsRequest::default()
     };
+    listen(client, request).await
+}
+
+async fn listen(client: &Client, request: ScanPluginsRequest) -> Scanned {
     let mut stream = client
         .discovery()
         .scan_plugins(request)
@@ -133,6 +138,42 @@ async fn what_went_wrong_is_remembered_until_the_file_changes() {
     let again = scan(&client, &[path], false).await;
     assert_eq!((again.found.len(), again.failures.len()), (1, 2));
     assert_ne!(again.found[0].vendor, first.found[0].vendor);
+}
+
+#[tokio::test]
+async fn what_scans_found_can_be_listed_and_forgotten() {
+    let daemon = Daemon::with_villain("");
+    let client = daemon.client().await;
+    let folder = files(&daemon, &["vst/a.so", "vst/crash.so", "more/b.so"]);
+    let found = scan(&client, &[folder.to_str().unwrap()], false).await;
+    // No worker is needed: none would live to be asked.
+    std::fs::write(daemon.villain_switch(), "stillborn").unwrap();
+    let known = |directory: &str| ScanPluginsRequest {
+        directories: vec![directory.to_owned()],
+        known_only: true,
+        ..ScanPluginsRequest::default()
+    };
+    let all = listen(&client, known(folder.to_str().unwrap())).await;
+    assert_eq!((all.found, all.failures), (found.found, found.failures));
+    let some = listen(&client, known(folder.join("more").to_str().unwrap())).await;
+    assert_eq!((some.found.len(), some.failures.len()), (1, 0));
+    std::fs::remove_file(folder.join("more/b.so")).unwrap();
+    let cache = || async {
+        let mut discovery = client.discovery();
+        let cache = discovery.get_scan_cache(GetScanCacheRequest {}).await;
+        cache.unwrap().into_inner()
+    };
+    let trim = async |everything| {
+        let mut discovery = client.discovery();
+        let request = TrimScanCacheRequest { everything };
+        let trimmed = discovery.trim_scan_cache(request).await;
+        trimmed.unwrap().into_inner().removed
+    };
+    let full = cache().await;
+    assert_eq!((full.files, full.gone), (3, 1));
+    assert_eq!((full.plugins, full.failures), (2, 1));
+    assert_eq!((trim(false).await, cache().await.files), (1, 2));
+    assert_eq!((trim(true).await, cache().await.files), (2, 0));
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::support::{Client, Daemon, fails, kill};
 async fn watch(client: &Client, handles: &[&str]) -> Streaming<WatchEventsResponse> {
     let request = WatchEventsRequest {
         handles: handles.iter().map(|handle| (*handle).to_owned()).collect(),
+        ..WatchEventsRequest::default()
     };
     client
         .events()
@@ -166,9 +167,62 @@ async fn too_many_watchers_are_refused_and_a_stranger_hears_nothing() {
     let stranger = daemon.client().await;
     let of_mine = WatchEventsRequest {
         handles: vec![plugin.handle.clone()],
+        ..WatchEventsRequest::default()
     };
     let refused = stranger.events().watch_events(of_mine).await;
     fails(refused.map_err(Into::into), ErrorReason::NotFound);
     drop(stream);
     daemon.log.wait_for("a villain clears its throat");
+}
+
+#[tokio::test]
+async fn who_watches_all_sessions_hears_of_every_plugin() {
+    let daemon = Daemon::start();
+    let owner = daemon.client().await;
+    let first = owner.open("null:gain").await.unwrap();
+    let watcher = daemon.client().await;
+    let request = WatchEventsRequest {
+        all_sessions: true,
+        ..WatchEventsRequest::default()
+    };
+    let mut stream = watcher
+        .events()
+        .watch_events(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let snapshot = stream.message().await.unwrap().unwrap();
+    match snapshot.event {
+        Some(Event::Snapshot(snapshot)) => assert_eq!(snapshot.plugins[0].handle, first.handle),
+        other => panic!("expected a snapshot, got {other:?}"),
+    }
+    let second = owner.open("null:gain").await.unwrap();
+    match stream.message().await.unwrap().unwrap().event {
+        Some(Event::Opened(opened)) => assert_eq!(opened.plugin.unwrap().handle, second.handle),
+        other => panic!("expected an opened plugin, got {other:?}"),
+    }
+    // A stranger may kill it; its owner sees a death and no closed plugin.
+    let request = KillPluginRequest {
+        worker_pid: second.worker_pid,
+        ..KillPluginRequest::default()
+    };
+    let killed = watcher.plugins().kill_plugin(request.clone()).await;
+    let killed = killed.unwrap().into_inner().plugin.unwrap();
+    assert_eq!(killed.handle, second.handle);
+    assert_eq!(killed.state(), PluginState::Dead);
+    match stream.message().await.unwrap().unwrap().event {
+        Some(Event::Died(death)) => {
+            assert_eq!(death.kind(), DeathKind::Killed);
+            assert!(death.summary.contains("a user asked"), "{}", death.summary);
+        }
+        other => panic!("expected a death, got {other:?}"),
+    }
+    let again = watcher.plugins().kill_plugin(request).await;
+    fails(again.map_err(Into::into), ErrorReason::PluginDead);
+    let nobody = KillPluginRequest {
+        handle: "p0".into(),
+        ..KillPluginRequest::default()
+    };
+    let nobody = watcher.plugins().kill_plugin(nobody).await;
+    fails(nobody.map_err(Into::into), ErrorReason::NotFound);
 }

@@ -155,6 +155,7 @@ fn a_bundle_s_units_are_probed_and_chosen() {
         produces_midi: false,
         num_inputs: 0,
         num_outputs: 2,
+        product: "Test Beep".into(),
     };
     assert_eq!(found, std::slice::from_ref(&expected));
     for selector in ["5", "test beep", "aumu:beep:Plpg"] {

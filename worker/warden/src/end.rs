@@ -32,6 +32,8 @@ impl From<Option<WaitIdStatus>> for ExitStatus {
 pub enum KillCause {
     /// Its plugin was closed.
     Closed,
+    /// Somebody asked for it.
+    Asked,
     /// It outlasted a deadline.
     Hang,
     /// It broke the protocol; the text says how.

@@ -97,6 +97,7 @@ pub fn describe(component: &Component, instance: &Instance, path: &str) -> Plugi
         produces_midi: produces_midi(instance),
         num_inputs: main(scope::INPUT),
         num_outputs: main(scope::OUTPUT),
+        product: component.name.clone(),
     }
 }
 

@@ -153,6 +153,7 @@ pub fn describe(plugin: Plugin, index: u32) -> PluginDescription {
         produces_midi: false,
         num_inputs: audio(&terms.input),
         num_outputs: audio(&terms.output),
+        product: plugin.project().unwrap_or_else(|| plugin.name()),
         identifier: uri,
     }
 }

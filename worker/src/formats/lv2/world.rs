@@ -60,6 +60,8 @@ macro_rules! lv2 {
 
 terms! {
     rdf_type: "http://www.w3.org/1999/02/22-rdf-syntax-ns#type";
+    doap_name: "http://usefulinc.com/ns/doap#name";
+    project: lv2!("lv2core#project");
     rdfs_label: "http://www.w3.org/2000/01/rdf-schema#label";
     rdfs_range: "http://www.w3.org/2000/01/rdf-schema#range";
     input: lv2!("lv2core#InputPort");
@@ -289,6 +291,14 @@ impl Plugin {
         // SAFETY: the node is ours.
         let node = unsafe { Node::take(self.lilv(), (self.lilv().plugin_get_name)(self.as_ptr())) };
         node.map(|node| node.text()).unwrap_or_default()
+    }
+
+    /// The name of the project it belongs to, where it says one.
+    pub fn project(&self) -> Option<String> {
+        let terms = &self.world.terms;
+        let project = self.values(&terms.project).into_iter().next()?;
+        let name = self.world.object(&project, &terms.doap_name)?.text();
+        Some(name).filter(|name| !name.is_empty())
     }
 
     /// Its author's name, empty where none is given.

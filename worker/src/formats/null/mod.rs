@@ -127,6 +127,7 @@ fn description(path: &str, variant: &Variant) -> PluginDescription {
         produces_midi: true,
         num_inputs: variant.inputs + variant.sidechain,
         num_outputs: variant.outputs,
+        product: "plugpen".into(),
     }
 }
 

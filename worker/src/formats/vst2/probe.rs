@@ -78,15 +78,21 @@ pub fn describe(opened: &Opened, path: &Path) -> PluginDescription {
     let name = entry::name_of(instance)
         .or_else(|| shell.map(|plugin| plugin.name.clone()))
         .unwrap_or_else(|| stem(path));
+    let common = common(instance, path);
+    let product = match common.product.is_empty() {
+        true => name.clone(),
+        false => common.product.clone(),
+    };
     PluginDescription {
         name,
+        product,
         unique_id: format!("{:08X}", instance.unique_id()),
         identifier: shell.map_or(String::new(), |plugin| entry::identifier(plugin.id)),
         index: shell.map_or(0, |plugin| plugin.index),
         accepts_midi: instance.has_flag(flags::IS_SYNTH),
         num_inputs: count(channels.inputs),
         num_outputs: count(channels.outputs),
-        ..common(instance, path)
+        ..common
     }
 }
 
@@ -111,6 +117,7 @@ fn common(instance: &Instance, path: &Path) -> PluginDescription {
         ),
         format: PluginFormat::Vst2.into(),
         path: path.display().to_string(),
+        product: instance.text(effect::GET_PRODUCT, 0, 0).1,
         ..PluginDescription::default()
     }
 }

@@ -90,8 +90,15 @@ fn listed(path: &Path, class: &Class, index: usize) -> PluginDescription {
         identifier: class.id.to_string(),
         index: count(index),
         accepts_midi: class.is_instrument(),
+        product: product(path),
         ..PluginDescription::default()
     }
+}
+
+/// The module's name, which the file has: factories do not say it.
+fn product(path: &Path) -> String {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.to_string_lossy().into_owned()
 }
 
 fn failure(path: &Path, error: Error) -> ScanFailure {

@@ -1,0 +1,9 @@
+//! The program as users run it.
+#![forbid(unsafe_code)]
+
+mod asking;
+mod daemons;
+mod names;
+mod presets;
+mod signals;
+mod support;

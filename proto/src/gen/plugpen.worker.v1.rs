@@ -189,15 +189,17 @@ pub struct Loaded {
 /// file (VST).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Probe {
-    /// LV2: bundles' paths, or folders to search when `search` is set. VST3: modules, of
-    /// which `search` only lists the classes: none is made, and channels are not known.
+    /// LV2: bundles' paths, or folders to search when `search` is set. VST3, VST2,
+    /// AudioUnit: files and bundles, of which `search` only lists the plugins: none of
+    /// several is made, and channels are not known.
     #[prost(string, repeated, tag = "1")]
     pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bool, tag = "2")]
     pub search: bool,
     #[prost(enumeration = "super::super::v1::PluginFormat", tag = "3")]
     pub format: i32,
-    /// Only the plugin with this identifier (an LV2 URI), when not empty.
+    /// Only the plugin with this identifier, when not empty (see
+    /// `plugpen.v1.PluginDescription`).
     #[prost(string, tag = "4")]
     pub identifier: ::prost::alloc::string::String,
 }

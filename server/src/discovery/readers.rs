@@ -132,14 +132,9 @@ impl Reader {
         let Err(error) = self.read(&mut prober, &[&candidate]).await else {
             return;
         };
-        let listed = match candidate.format {
-            PluginFormat::Vst3 => {
-                prober
-                    .probe(request(&[&candidate], true, String::new()))
-                    .await
-            }
-            _ => Err(error.clone()),
-        };
+        // Its plugins are listed, and none of several is made.
+        let list = request(&[&candidate], true, String::new());
+        let listed = prober.probe(list).await;
         drop(prober);
         let findings = match listed {
             Ok(listed) if listed.plugins.len() > 1 => self.read_each(&candidate, listed).await,

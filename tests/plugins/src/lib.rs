@@ -5,7 +5,8 @@
 //!   `urn:plugpen:test:NAME` for each;
 //! - VST3: the bundle `plugpen-test.vst3`, a class for each, named by its title;
 //! - VST2: the library under the name `plugpen-test-NAME.so` is that plugin; under
-//!   `plugpen-test-shell.so` it is a shell of them all;
+//!   `plugpen-test-shell.so` it is a shell of them all, under `plugpen-test-old-gain.so` one
+//!   that only adds to its outputs;
 //! - AudioUnit: the bundle `plugpen-test.component`, in which it is the whole of a simulated
 //!   AudioToolbox (see `kit/audio_unit`).
 //!

@@ -120,12 +120,6 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
             let (inputs, outputs) = session.loaded()?.controller.buses();
             Body::ListBuses(ListBusesResponse { inputs, outputs })
         }
-        Call::CheckBusesLayout(call) => Body::CheckBusesLayout(CheckBusesLayoutResponse {
-            supported: session
-                .loaded()?
-                .controller
-                .check_buses_layout(&call.input_channels, &call.output_channels),
-        }),
 
         Call::StageFile(call) => {
             let path = session.loaded()?.staging.add(&call.name, &call.data)?;
@@ -169,6 +163,13 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
                 Ok(())
             })?;
             Body::SetNonRealtime(SetNonRealtimeResponse {})
+        }
+        Call::CheckBusesLayout(call) => {
+            let (inputs, outputs) = (call.input_channels, call.output_channels);
+            let supported = session.loaded()?.parked(after, |plugin, parked| {
+                Ok(plugin.check_buses_layout(parked, &inputs, &outputs))
+            })?;
+            Body::CheckBusesLayout(CheckBusesLayoutResponse { supported })
         }
         Call::SetPrecision(call) => {
             let precision = call.precision();

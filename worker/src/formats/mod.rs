@@ -139,8 +139,14 @@ pub trait Controller {
     fn tail_seconds(&self) -> f64;
     /// Input and output buses.
     fn buses(&self) -> (Vec<Bus>, Vec<Bus>);
-    /// Whether the plugin could run with these channel counts, one a bus.
-    fn check_buses_layout(&self, inputs: &[i32], outputs: &[i32]) -> bool;
+    /// Whether the plugin could run with these channel counts, one a bus. Goes on with those it
+    /// has.
+    fn check_buses_layout(
+        &mut self,
+        parked: &mut dyn Processor,
+        inputs: &[i32],
+        outputs: &[i32],
+    ) -> bool;
 
     /// Does what the plugin has asked of the main thread meanwhile. Called between calls.
     fn attend(&mut self) -> Attention {

@@ -1,5 +1,7 @@
 //! Where each format's plugins are, and where formats may differ.
 
+use std::path::PathBuf;
+
 use plugpen::{OpenOptions, Plugin, Result, Server};
 use plugpen_tests::places::built;
 
@@ -8,6 +10,8 @@ pub struct Format {
     /// Its name, for messages.
     pub name: &'static str,
     open: fn(&Server, &str, OpenOptions) -> Result<Plugin>,
+    /// The file that holds many of its plugins, or one.
+    pub file: fn() -> PathBuf,
     /// What `gain` multiplies with when its first parameter is 1.
     pub most_gain: f64,
     /// What `sidechain` makes of its two inputs.
@@ -71,6 +75,7 @@ pub const NULL: Format = Format {
         }
         Ok(plugin)
     },
+    file: || "null:gain".into(),
     most_gain: 2.0,
     sidechain: |main, side| main + side,
     messages: EVERY_MESSAGE,
@@ -89,6 +94,7 @@ pub const LV2: Format = Format {
         };
         server.open(built().unwrap().lv2().to_str().unwrap(), &options)
     },
+    file: || built().unwrap().lv2(),
     most_gain: 4.0,
     sidechain: |main, side| main * side,
     messages: EVERY_MESSAGE,
@@ -104,6 +110,7 @@ pub const VST2: Format = Format {
         let file = built().unwrap().vst2(plugin);
         server.open(file.to_str().unwrap(), &options)
     },
+    file: || built().unwrap().vst2("gain"),
     most_gain: 4.0,
     sidechain: |main, side| main * side,
     messages: EVERY_MESSAGE,
@@ -122,6 +129,7 @@ pub const AUDIO_UNIT: Format = Format {
         };
         server.open(built().unwrap().component().to_str().unwrap(), &options)
     },
+    file: || built().unwrap().component(),
     most_gain: 4.0,
     sidechain: |main, side| main * side,
     messages: EVERY_MESSAGE,
@@ -130,8 +138,32 @@ pub const AUDIO_UNIT: Format = Format {
     says_tail: true,
 };
 
+/// VST2: plugins that have no way but to add to what is in their outputs.
+pub const VST2_OLD: Format = Format {
+    name: "old VST2",
+    open: |server, plugin, options| {
+        let file = built().unwrap().vst2(&format!("old-{plugin}"));
+        server.open(file.to_str().unwrap(), &options)
+    },
+    ..VST2
+};
+
+/// VST2: a shell, in which all plugins are.
+pub const VST2_SHELL: Format = Format {
+    name: "VST2 shell",
+    open: |server, plugin, options| {
+        let options = OpenOptions {
+            selector: title(plugin),
+            ..options
+        };
+        server.open(built().unwrap().vst2("shell").to_str().unwrap(), &options)
+    },
+    file: || built().unwrap().vst2("shell"),
+    ..VST2
+};
+
 /// `born-slow` is called "Test Born Slow".
-fn title(plugin: &str) -> String {
+pub fn title(plugin: &str) -> String {
     let words = plugin.split('-').map(|word| match word {
         "midi" => "MIDI".to_owned(),
         word => word[..1].to_uppercase() + &word[1..],
@@ -162,6 +194,7 @@ pub const VST3: Format = Format {
         };
         server.open(built().unwrap().vst3().to_str().unwrap(), &options)
     },
+    file: || built().unwrap().vst3(),
     most_gain: 4.0,
     sidechain: |main, side| main * side,
     messages: VST3_MESSAGES,

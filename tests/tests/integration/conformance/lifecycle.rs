@@ -7,7 +7,8 @@ use super::format::Format;
 use super::{MAX_FRAMES, assert_near, play};
 use crate::system::{play_events, server};
 
-const PLUGINS: [&str; 9] = [
+/// The plugins that behave.
+pub const PLUGINS: [&str; 9] = [
     "parameter",
     "gain",
     "midi",

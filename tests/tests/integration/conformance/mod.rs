@@ -10,7 +10,9 @@ mod edits;
 mod format;
 mod gestures;
 mod latency;
+mod layouts;
 mod lifecycle;
+mod members;
 mod midi;
 mod modes;
 mod parameters;
@@ -179,6 +181,46 @@ macro_rules! every_format_with_doubles {
     };
 }
 
+/// What only formats can show whose plugins can have channels as their host likes.
+macro_rules! every_format_with_layouts {
+    ($format:expr) => {
+        tests! {
+            $format;
+            layouts::one_to_eight_channels_are_played,
+        }
+    };
+}
+
+/// What formats show whose plugins can be asked whether they could have other channels.
+macro_rules! every_format_that_asks_for_layouts {
+    ($format:expr) => {
+        tests! {
+            $format;
+            layouts::another_layout_is_asked_for_and_not_kept,
+        }
+    };
+}
+
+/// What formats show whose files hold many plugins.
+macro_rules! every_format_with_many_plugins_a_file {
+    ($format:expr) => {
+        tests! {
+            $format;
+            members::every_plugin_of_a_file_is_found_and_reached,
+        }
+    };
+}
+
+/// What those of them show that run plugins' code to read what they are.
+macro_rules! every_format_that_is_read_by_running_it {
+    ($format:expr) => {
+        tests! {
+            $format;
+            members::one_that_dies_does_not_hide_the_others,
+        }
+    };
+}
+
 mod null {
     every_format!(super::format::NULL);
     every_format_with_doubles!(super::format::NULL);
@@ -187,12 +229,15 @@ mod null {
 mod lv2 {
     every_format!(super::format::LV2);
     every_plugin_format!(super::format::LV2);
+    every_format_with_many_plugins_a_file!(super::format::LV2);
 }
 
 mod audio_unit {
     every_format!(super::format::AUDIO_UNIT);
     every_plugin_format!(super::format::AUDIO_UNIT);
     every_format_with_edits!(super::format::AUDIO_UNIT);
+    every_format_with_layouts!(super::format::AUDIO_UNIT);
+    every_format_that_asks_for_layouts!(super::format::AUDIO_UNIT);
 }
 
 mod vst2 {
@@ -200,6 +245,36 @@ mod vst2 {
     every_plugin_format!(super::format::VST2);
     every_format_with_doubles!(super::format::VST2);
     every_format_with_edits!(super::format::VST2);
+    every_format_with_layouts!(super::format::VST2);
+    every_format_that_asks_for_layouts!(super::format::VST2);
+    tests! {
+        super::format::VST2;
+        layouts::channels_beyond_every_arrangement_are_played,
+    }
+}
+
+/// The oldest plugins only add to what is in their outputs.
+mod vst2_old {
+    tests! {
+        super::format::VST2_OLD;
+        lifecycle::blocks_of_every_size_are_played,
+        automation::a_block_is_split_exactly_at_its_changes,
+        double::a_plugin_of_single_precision_plays_double_blocks,
+        buses::the_layout_is_described,
+    }
+    every_format_with_layouts!(super::format::VST2_OLD);
+}
+
+/// One file that all plugins are in.
+mod vst2_shell {
+    tests! {
+        super::format::VST2_SHELL;
+        lifecycle::every_plugin_lives,
+        lifecycle::a_restart_brings_back_what_was_set,
+        deaths::a_plugin_that_is_not_born_is_an_error,
+    }
+    every_format_with_many_plugins_a_file!(super::format::VST2_SHELL);
+    every_format_that_is_read_by_running_it!(super::format::VST2_SHELL);
 }
 
 mod vst3 {
@@ -207,4 +282,7 @@ mod vst3 {
     every_plugin_format!(super::format::VST3);
     every_format_with_edits!(super::format::VST3);
     every_format_with_doubles!(super::format::VST3);
+    every_format_with_layouts!(super::format::VST3);
+    every_format_with_many_plugins_a_file!(super::format::VST3);
+    every_format_that_is_read_by_running_it!(super::format::VST3);
 }

@@ -31,7 +31,7 @@ pub(crate) fn server() -> Server {
 }
 
 /// A daemon with a configuration.
-fn server_with(config: &str) -> Server {
+pub(crate) fn server_with(config: &str) -> Server {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config).unwrap();
     let options = PrivateOptions {

@@ -129,7 +129,7 @@ impl Buses {
     pub fn could_be(&self, inputs: &[i32], outputs: &[i32]) -> bool {
         let rest_is_same = |have: &[BusInfo], want: &[i32]| {
             have.len() == want.len()
-                && want.iter().all(|want| *want >= 0)
+                && want.iter().all(|want| *want > 0)
                 && have
                     .iter()
                     .zip(want)

@@ -54,6 +54,16 @@ impl Codes {
     }
 }
 
+impl AudioComponentDescription {
+    fn codes(self) -> Codes {
+        Codes {
+            kind: self.kind,
+            subtype: self.subtype,
+            manufacturer: self.manufacturer,
+        }
+    }
+}
+
 impl fmt::Display for Codes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |code: u32| {
@@ -86,11 +96,17 @@ pub struct Component {
 /// No AudioToolbox, no such bundle, or no such unit in it.
 pub fn find(bundle: &Path, options: &OpenOptions) -> Result<Component, Error> {
     let toolbox = Toolbox::load(bundle)?;
-    if let Some(codes) = Codes::parse(&options.path) {
-        return known(toolbox, codes, 0).ok_or_else(|| not_here(&options.path));
+    let (mut all, mut failure) = (Vec::new(), None);
+    for component in declared(toolbox, bundle)? {
+        match component {
+            Ok(component) => all.push(component),
+            Err(error) => failure = failure.or(Some(error)),
+        }
     }
-    let all = declared(toolbox, bundle)?;
-    choose(bundle, all, &options.selector)
+    match failure {
+        Some(failure) if all.is_empty() => Err(failure),
+        _ => choose(bundle, all, &options.selector),
+    }
 }
 
 fn choose(bundle: &Path, all: Vec<Component>, selector: &str) -> Result<Component, Error> {
@@ -123,13 +139,21 @@ fn choose(bundle: &Path, all: Vec<Component>, selector: &str) -> Result<Componen
     })
 }
 
-/// All units of a bundle, in its own order. Those that AudioToolbox does not know, because the
-/// bundle is not installed, are registered with it.
+/// All units of a bundle, in its own order, or the one of three codes in place of a path. Those that
+/// AudioToolbox does not know, because the bundle is not installed, are registered with it; one
+/// that cannot be is an error in its place.
 ///
 /// # Errors
 /// The bundle says nothing of itself, or declares no unit.
-pub fn declared(toolbox: &'static Toolbox, bundle: &Path) -> Result<Vec<Component>, Error> {
-    let nothing = || not_here(&bundle.display().to_string());
+pub fn declared(
+    toolbox: &'static Toolbox,
+    bundle: &Path,
+) -> Result<Vec<Result<Component, Error>>, Error> {
+    let name = bundle.display().to_string();
+    let nothing = || not_here(&name);
+    if let Some(codes) = Codes::parse(&name) {
+        return Ok(vec![Ok(known(toolbox, codes, 0).ok_or_else(nothing)?)]);
+    }
     let file = bundle.join("Contents/Info.plist");
     let mut bytes = Vec::new();
     std::fs::File::open(&file)
@@ -146,6 +170,9 @@ pub fn declared(toolbox: &'static Toolbox, bundle: &Path) -> Result<Vec<Componen
         unsafe { foundation::text(toolbox, foundation::value(toolbox, dictionary, key)) }
     };
     let executable = text_of(info.get(), "CFBundleExecutable").unwrap_or_default();
+    let executable = Path::new(&executable)
+        .file_name()
+        .map(|executable| bundle.join("Contents/MacOS").join(executable));
     let mut found = Vec::new();
     for entry in entries {
         let field = |key| text_of(entry, key).unwrap_or_default();
@@ -159,17 +186,26 @@ pub fn declared(toolbox: &'static Toolbox, bundle: &Path) -> Result<Vec<Componen
             continue;
         };
         let index = count(found.len());
-        let component = known(toolbox, codes, index).or_else(|| {
+        let registered = || {
             // SAFETY: an element of `info`'s list.
             let version = unsafe {
                 let version = foundation::value(toolbox, entry, "version");
                 foundation::number(toolbox, version).unwrap_or(0)
             };
             let names = [field("name"), field("factoryFunction")];
-            register(toolbox, bundle, &executable, codes, names, version)?;
-            known(toolbox, codes, index)
-        });
-        found.extend(component);
+            register(toolbox, executable.as_deref(), codes, names, version)
+                .and_then(|()| {
+                    known(toolbox, codes, index)
+                        .ok_or_else(|| "AudioToolbox does not know it then".to_owned())
+                })
+                .map_err(|why| {
+                    Error::new(
+                        ErrorReason::PluginRefused,
+                        format!("{name} declares {codes}, which cannot be registered: {why}"),
+                    )
+                })
+        };
+        found.push(known(toolbox, codes, index).map_or_else(registered, Ok));
     }
     if found.is_empty() {
         Err(nothing())
@@ -196,7 +232,8 @@ fn known(toolbox: &'static Toolbox, codes: Codes, index: u32) -> Option<Componen
         (toolbox.component_copy_name)(handle, &raw mut name);
         Owned::take(toolbox, name)
     };
-    if (found.kind, found.subtype) != (codes.kind, codes.subtype) {
+    // Zeros in a description mean any unit.
+    if found.codes() != codes {
         return None;
     }
     // SAFETY: alive until the end of this function.
@@ -216,25 +253,24 @@ fn known(toolbox: &'static Toolbox, codes: Codes, index: u32) -> Option<Componen
 }
 
 /// Loads a bundle's code and tells AudioToolbox of one of its units.
+///
+/// # Errors
+/// What is missing.
 fn register(
     toolbox: &'static Toolbox,
-    bundle: &Path,
-    executable: &str,
+    executable: Option<&Path>,
     codes: Codes,
     [name, factory]: [String; 2],
     version: i32,
-) -> Option<()> {
-    if executable.is_empty() || executable.contains('/') {
-        return None;
-    }
-    let path = bundle.join("Contents/MacOS").join(executable);
+) -> Result<(), String> {
+    let executable = executable.ok_or("its Info.plist names no CFBundleExecutable")?;
     // SAFETY: code that the caller named to be run, here in its jail. It stays loaded.
-    let library = unsafe { Library::new(path) }.ok()?;
+    let library = unsafe { Library::new(executable) }.map_err(|error| error.to_string())?;
     let library: &'static Library = Box::leak(Box::new(library));
     // SAFETY: the type that every component's factory function has.
-    let factory: AudioComponentFactoryFunction =
-        *unsafe { library.get(factory.as_bytes()) }.ok()?;
-    let name = Owned::string(toolbox, &name)?;
+    let found = unsafe { library.get::<AudioComponentFactoryFunction>(factory.as_bytes()) };
+    let factory = *found.map_err(|_| format!("there is no factoryFunction \"{factory}\" in it"))?;
+    let name = Owned::string(toolbox, &name).ok_or("its name is no text")?;
     let description = codes.describe();
     // SAFETY: both live through the call, which copies the one and retains the other.
     let component = unsafe {
@@ -245,7 +281,10 @@ fn register(
             factory,
         )
     };
-    (!component.is_null()).then_some(())
+    match component.is_null() {
+        true => Err("AudioToolbox does not take it".into()),
+        false => Ok(()),
+    }
 }
 
 fn not_here(what: &str) -> Error {

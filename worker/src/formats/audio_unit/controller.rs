@@ -301,7 +301,12 @@ impl Controller for AudioUnitController {
         self.shared.buses.as_buses()
     }
 
-    fn check_buses_layout(&self, inputs: &[i32], outputs: &[i32]) -> bool {
+    fn check_buses_layout(
+        &mut self,
+        _: &mut dyn Processor,
+        inputs: &[i32],
+        outputs: &[i32],
+    ) -> bool {
         self.shared.buses.could_be(inputs, outputs)
     }
 

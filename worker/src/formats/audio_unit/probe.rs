@@ -1,6 +1,6 @@
 //! Metadata. Making a unit runs its code, so each bundle is probed in a worker of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{PluginDescription, PluginFormat, ScanFailure};
@@ -13,7 +13,7 @@ use super::foundation;
 use super::instance::Instance;
 use super::toolbox::Toolbox;
 
-/// Describes all units of the bundles a probe names or finds.
+/// Describes the units of the bundles a probe names.
 ///
 /// # Errors
 /// This system has no AudioToolbox. What is wrong with a bundle is a failure in the answer.
@@ -22,53 +22,43 @@ pub fn probe(probe: &Probe) -> Result<Probed, Error> {
     if probe.paths.is_empty() {
         Toolbox::load(Path::new(""))?;
     }
-    let mut bundles: Vec<PathBuf> = probe.paths.iter().map(PathBuf::from).collect();
-    if probe.search {
-        bundles = bundles.iter().flat_map(|folder| below(folder)).collect();
-    }
-    for bundle in bundles {
-        if let Err(error) = describe_all(&bundle, &probe.identifier, &mut probed) {
-            probed.failures.push(ScanFailure {
-                path: bundle.display().to_string(),
-                reason: error.reason.into(),
-                message: error.message,
-            });
+    for bundle in probe.paths.iter().map(Path::new) {
+        if let Err(error) = describe_all(bundle, probe, &mut probed) {
+            probed.failures.push(failure(bundle, error));
         }
     }
     Ok(probed)
 }
 
-/// The component bundles directly in a folder, where macOS looks for them.
-fn below(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "component")
-        })
-        .collect();
-    found.sort();
-    found
+fn failure(bundle: &Path, error: Error) -> ScanFailure {
+    ScanFailure {
+        path: bundle.display().to_string(),
+        reason: error.reason.into(),
+        message: error.message,
+    }
 }
 
-fn describe_all(bundle: &Path, identifier: &str, probed: &mut Probed) -> Result<(), Error> {
+fn describe_all(bundle: &Path, probe: &Probe, probed: &mut Probed) -> Result<(), Error> {
     let toolbox = Toolbox::load(bundle)?;
-    let wanted = Codes::parse(identifier);
+    let path = bundle.display().to_string();
+    let is_wanted = |component: &Component| {
+        probe.identifier.is_empty() || Codes::parse(&probe.identifier) == Some(component.codes)
+    };
     for component in components::declared(toolbox, bundle)? {
-        if wanted.is_some_and(|wanted| wanted != component.codes) {
-            continue;
-        }
-        match Instance::new(&component) {
-            Ok(instance) => {
-                let described = describe(&component, &instance, &bundle.display().to_string());
-                probed.plugins.push(described);
-            }
-            Err(error) => probed.failures.push(ScanFailure {
-                path: bundle.display().to_string(),
-                reason: error.reason.into(),
-                message: error.message,
+        let made = match component {
+            Ok(component) if !is_wanted(&component) => continue,
+            Ok(component) if probe.search => Ok(describe_unmade(&component, &path)),
+            Ok(component) => Instance::new(&component).map(|instance| {
+                let described = describe(&component, &instance, &path);
+                // What was asked for is known: one that dies in its end must not take it along.
+                std::mem::forget(instance);
+                described
             }),
+            Err(error) => Err(error),
+        };
+        match made {
+            Ok(described) => probed.plugins.push(described),
+            Err(error) => probed.failures.push(failure(bundle, error)),
         }
     }
     Ok(())
@@ -76,7 +66,6 @@ fn describe_all(bundle: &Path, identifier: &str, probed: &mut Probed) -> Result<
 
 /// What AudioToolbox and the unit itself say.
 pub fn describe(component: &Component, instance: &Instance, path: &str) -> PluginDescription {
-    let codes = component.codes;
     let main = |scope| {
         let count: Option<u32> = instance.get(property::ELEMENT_COUNT, scope, 0);
         let has_bus = count.unwrap_or(0) > 0;
@@ -84,6 +73,17 @@ pub fn describe(component: &Component, instance: &Instance, path: &str) -> Plugi
             .filter(|_| has_bus)
             .unwrap_or(0)
     };
+    PluginDescription {
+        produces_midi: produces_midi(instance),
+        num_inputs: main(scope::INPUT),
+        num_outputs: main(scope::OUTPUT),
+        ..describe_unmade(component, path)
+    }
+}
+
+/// What AudioToolbox says.
+fn describe_unmade(component: &Component, path: &str) -> PluginDescription {
+    let codes = component.codes;
     PluginDescription {
         name: component.name.clone(),
         vendor: component.vendor.clone(),
@@ -94,10 +94,8 @@ pub fn describe(component: &Component, instance: &Instance, path: &str) -> Plugi
         identifier: codes.to_string(),
         index: component.index,
         accepts_midi: codes.kind == kind::INSTRUMENT,
-        produces_midi: produces_midi(instance),
-        num_inputs: main(scope::INPUT),
-        num_outputs: main(scope::OUTPUT),
         product: component.name.clone(),
+        ..PluginDescription::default()
     }
 }
 

@@ -260,7 +260,12 @@ impl Controller for Lv2Controller {
         self.shared.ports.as_buses()
     }
 
-    fn check_buses_layout(&self, inputs: &[i32], outputs: &[i32]) -> bool {
+    fn check_buses_layout(
+        &mut self,
+        _: &mut dyn Processor,
+        inputs: &[i32],
+        outputs: &[i32],
+    ) -> bool {
         same_layout(&self.buses(), inputs, outputs)
     }
 }

@@ -101,7 +101,6 @@ pub mod effect {
     pub const SHELL_NEXT_PLUGIN: i32 = 70;
     pub const START_PROCESS: i32 = 71;
     pub const STOP_PROCESS: i32 = 72;
-    pub const SET_TOTAL_SAMPLES: i32 = 73;
     pub const BEGIN_LOAD_BANK: i32 = 75;
     pub const BEGIN_LOAD_PROGRAM: i32 = 76;
     pub const SET_PROCESS_PRECISION: i32 = 77;
@@ -332,6 +331,22 @@ pub mod parameter {
     pub const IS_SWITCH: i32 = 1;
     pub const USES_INTEGER_MIN_MAX: i32 = 1 << 1;
     pub const USES_FLOAT_STEP: i32 = 1 << 2;
+}
+
+/// Places of loudspeakers, `Speaker::kind`.
+pub mod speaker {
+    pub const UNDEFINED: i32 = 0x7fff_ffff;
+    pub const MONO: i32 = 0;
+    pub const L: i32 = 1;
+    pub const R: i32 = 2;
+    pub const C: i32 = 3;
+    pub const LFE: i32 = 4;
+    pub const LS: i32 = 5;
+    pub const RS: i32 = 6;
+    pub const SL: i32 = 10;
+    pub const SR: i32 = 11;
+    /// `SpeakerArrangement::kind` of one that has no name.
+    pub const USER_DEFINED: i32 = -2;
 }
 
 /// One loudspeaker.

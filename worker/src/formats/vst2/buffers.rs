@@ -54,6 +54,10 @@ impl<T: Copy + Default> Lanes<T> {
         if channels.inputs > self.copies.len() {
             self.silence.fill(T::default());
         }
+        if channels.outputs > planes.outputs() {
+            // A plugin that only adds would add to it for ever.
+            self.scrap.fill(T::default());
+        }
         for channel in 0..channels.inputs.min(self.inputs.capacity()) {
             self.inputs.push(match self.copies.get_mut(channel) {
                 Some(copy) => copy[start..].as_mut_ptr().cast_const(),

@@ -1,16 +1,14 @@
 //! Buses: which inputs are the main ones, and which a sidechain.
 
-use plugpen_proto::v1::Bus;
+use plugpen_proto::v1::{Bus, OpenOptions};
 
-use super::abi::{Speaker, SpeakerArrangement};
 use super::instance::{Channels, Instance};
+use super::speakers::Arrangement;
 use super::text::decode_chars;
 use crate::formats::count;
 
-/// Arrangements by number of channels.
-const EMPTY: i32 = -1;
-const MONO: i32 = 0;
-const STEREO: i32 = 1;
+/// Channels that a client has which does not care.
+const USUAL: u32 = 2;
 /// Words that name a sidechain's pins.
 const ASIDE: [&str; 4] = ["sidechain", "side chain", "side-chain", "aux"];
 
@@ -27,23 +25,25 @@ pub struct Buses {
 }
 
 impl Buses {
-    /// Asks the plugin. Its sidechain is apart for who wishes one; else it is part of the main
-    /// input, so that nothing the plugin hears is out of reach.
-    pub fn read(instance: &Instance, wishes_sidechain: bool) -> Self {
+    /// Settles the channels with a plugin that is off, and asks what they are. Its sidechain is
+    /// apart for who wishes one; else it is part of the main input, so that nothing the plugin
+    /// hears is out of reach.
+    pub fn settle(instance: &Instance, options: &OpenOptions) -> Self {
+        let speakers = arrange(instance, options)
+            .map(|(inputs, outputs)| [inputs, outputs].map(|arrangement| arrangement.channels()));
         let all = instance.channels();
-        let speakers = arrange(instance, all);
-        let within = |channels: Option<i32>, all: usize| {
-            let channels = usize::try_from(channels?).ok()?;
-            (channels > 0 && channels < all).then_some(channels)
+        let wishes_sidechain = options.sidechain_channels > 0;
+        let within = |channels: Option<usize>, all: usize| {
+            channels.filter(|channels| (1..all).contains(channels))
         };
         let main_inputs = match wishes_sidechain {
-            true => within(speakers.map(|(inputs, _)| inputs), all.inputs)
+            true => within(speakers.map(|[inputs, _]| inputs), all.inputs)
                 .or_else(|| before_sidechain(instance, all.inputs))
                 .unwrap_or(all.inputs),
             false => all.inputs,
         };
         let main_outputs =
-            within(speakers.map(|(_, outputs)| outputs), all.outputs).unwrap_or(all.outputs);
+            within(speakers.map(|[_, outputs]| outputs), all.outputs).unwrap_or(all.outputs);
         let name = |is_input: bool, at: usize, fallback: &str| {
             let label = instance
                 .pin(is_input, at)
@@ -82,6 +82,22 @@ impl Buses {
         self.main_outputs + self.further_outputs
     }
 
+    /// Channels of the whole plugin in another layout, one number a bus; `None` where there are
+    /// other buses in it than these.
+    pub fn as_layout(&self, inputs: &[i32], outputs: &[i32]) -> Option<Channels> {
+        let (have_inputs, have_outputs) = self.describe();
+        let sum = |have: &[Bus], want: &[i32]| {
+            let channels = |want: &i32| usize::try_from(*want).ok().filter(|want| *want > 0);
+            let mut wanted = want.iter().map(channels);
+            let sum = wanted.try_fold(0usize, |sum, want| sum.checked_add(want?));
+            sum.filter(|_| have.len() == want.len())
+        };
+        Some(Channels {
+            inputs: sum(&have_inputs, inputs)?,
+            outputs: sum(&have_outputs, outputs)?,
+        })
+    }
+
     /// For the client.
     pub fn describe(&self) -> (Vec<Bus>, Vec<Bus>) {
         let bus = |name: &str, channels: usize, is_main: bool| Bus {
@@ -106,31 +122,42 @@ impl Buses {
     }
 }
 
-/// What the plugin says of its loudspeakers. One that says nothing and has no more than two
-/// channels either way is offered mono and stereo as it has them, because some play only what
-/// they were offered.
-fn arrange(instance: &Instance, all: Channels) -> Option<(i32, i32)> {
+/// What the plugin says of its loudspeakers, after it was offered what the client wishes. Two
+/// channels are what a client has that does not care: a plugin is offered them only where it has
+/// no more than two and says nothing, because some play only what they were offered.
+fn arrange(instance: &Instance, options: &OpenOptions) -> Option<(Arrangement, Arrangement)> {
+    let own = instance.channels();
+    let wish = |own: usize, wish: u32| match wish {
+        0 | USUAL => own,
+        _ if own == 0 => 0,
+        wish => usize::try_from(wish).unwrap_or(own),
+    };
+    // A sidechain is part of the inputs here.
+    let aside = usize::try_from(options.sidechain_channels).unwrap_or(0);
+    let wished = Channels {
+        inputs: match wish(own.inputs, options.in_channels) {
+            inputs if inputs == own.inputs => inputs,
+            inputs => inputs.saturating_add(aside),
+        },
+        outputs: wish(own.outputs, options.out_channels),
+    };
+    let is_small = own.inputs <= 2 && own.outputs <= 2;
+    if wished != own {
+        // Both as wished, then as many in as out: effects mostly take no other.
+        let even = Channels {
+            inputs: wished.outputs,
+            ..wished
+        };
+        if instance.offer(wished) || own.inputs > 0 && instance.offer(even) {
+            return instance.speakers();
+        }
+    }
     let told = instance.speakers();
-    if told.is_none() && all.inputs <= 2 && all.outputs <= 2 {
-        let mut inputs = arrangement(all.inputs);
-        let mut outputs = arrangement(all.outputs);
+    if told.is_none() && is_small {
+        let [mut inputs, mut outputs] = [own.inputs, own.outputs].map(Arrangement::of);
         instance.set_speakers(&mut inputs, &mut outputs);
     }
     told
-}
-
-fn arrangement(channels: usize) -> SpeakerArrangement {
-    // SAFETY: all zeros are valid numbers and texts.
-    let speaker: Speaker = unsafe { std::mem::zeroed() };
-    SpeakerArrangement {
-        kind: match channels {
-            0 => EMPTY,
-            1 => MONO,
-            _ => STEREO,
-        },
-        num_channels: i32::try_from(channels).unwrap_or(0),
-        speakers: [speaker; 8],
-    }
 }
 
 /// Inputs before the first pin that is named for a sidechain.
@@ -162,5 +189,15 @@ mod tests {
         assert_eq!((inputs.len(), outputs.len()), (2, 0));
         assert!(inputs[0].is_main && !inputs[1].is_main);
         assert_eq!((inputs[1].name.as_str(), buses.inputs()), ("Key", 3));
+        let all = |inputs, outputs| Some(Channels { inputs, outputs });
+        assert_eq!(buses.as_layout(&[4, 2], &[]), all(6, 0));
+        for (inputs, outputs) in [
+            (&[3][..], &[][..]),
+            (&[2, 1], &[2]),
+            (&[2, 0], &[]),
+            (&[2, -1], &[]),
+        ] {
+            assert_eq!(buses.as_layout(inputs, outputs), None);
+        }
     }
 }

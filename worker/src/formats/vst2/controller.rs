@@ -4,18 +4,21 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plugpen_proto::Error;
+use plugpen_proto::limits::MAX_CHANNELS;
 use plugpen_proto::v1::{
     Bus, OpenOptions, OpenedPlugin, Parameter, PluginDescription, Precision, StateScope,
 };
 
 use super::abi::effect;
 use super::buses::Buses;
+use super::host::{Quiet, quietly};
+use super::instance::Channels;
 use super::parameters::ParameterInfo;
 use super::processor::Vst2Processor;
 use super::programs::{self, Programs};
 use super::shared::Shared;
 use super::state;
-use crate::formats::{Controller, Processor, count, normalised, same_layout};
+use crate::formats::{Attention, Controller, Processor, count, normalised, same_layout};
 
 /// Everything the main thread needs of one VST2 plugin.
 pub struct Vst2Controller {
@@ -28,6 +31,8 @@ pub struct Vst2Controller {
     pub accepts_midi: bool,
     pub produces_midi: bool,
     pub can_bypass: bool,
+    /// Its channels as they were last told.
+    pub channels: Channels,
 }
 
 impl Vst2Controller {
@@ -40,6 +45,25 @@ impl Vst2Controller {
                 index,
                 self.parameters.len(),
             )),
+        }
+    }
+}
+
+impl Vst2Controller {
+    /// Tells of channels that blocks do not carry: they have those it had when it was loaded.
+    fn tell_channels(&mut self) {
+        let has = self.shared.instance.channels();
+        if has == self.channels {
+            return;
+        }
+        self.channels = has;
+        let (inputs, outputs) = (self.buses.inputs(), self.buses.outputs());
+        if (has.inputs, has.outputs) != (inputs, outputs) {
+            self.shared.host.notices.log(&format!(
+                "the plugin has {} inputs and {} outputs now; it goes on with the {inputs} and \
+                 {outputs} that it was opened with, and hears silence on others: open it again",
+                has.inputs, has.outputs
+            ));
         }
     }
 }
@@ -176,12 +200,8 @@ impl Controller for Vst2Controller {
             .host
             .offline
             .store(non_realtime, Ordering::Relaxed);
-        if non_realtime {
-            // How many there will be is not known.
-            self.shared
-                .instance
-                .ask(effect::SET_TOTAL_SAMPLES, 0, 0, 0.0);
-        }
+        // effSetTotalSampleToProcess, the number of frames to come, is never sent: nobody knows it,
+        // tails are rendered until they are silent, and a wrong one would be believed.
     }
 
     fn set_precision(
@@ -218,7 +238,43 @@ impl Controller for Vst2Controller {
         self.buses.describe()
     }
 
-    fn check_buses_layout(&self, inputs: &[i32], outputs: &[i32]) -> bool {
-        same_layout(&self.buses(), inputs, outputs)
+    fn check_buses_layout(
+        &mut self,
+        _: &mut dyn Processor,
+        inputs: &[i32],
+        outputs: &[i32],
+    ) -> bool {
+        if same_layout(&self.buses(), inputs, outputs) {
+            return true;
+        }
+        let instance = &self.shared.instance;
+        let most = usize::try_from(MAX_CHANNELS).unwrap_or(0);
+        let wanted = self.buses.as_layout(inputs, outputs);
+        let Some(wanted) = wanted.filter(|all| all.inputs.max(all.outputs) <= most) else {
+            return false;
+        };
+        if wanted == instance.channels() {
+            // The same channels on other buses, of which the plugin knows nothing.
+            return false;
+        }
+        let before = instance.channels();
+        // It may change while it is off only, and what it says of that is no news.
+        let could = quietly(Quiet::Yes, || {
+            instance.suspend();
+            let could = instance.could_have(wanted);
+            instance.resume();
+            could
+        });
+        if instance.channels() != before {
+            self.tell_channels();
+        }
+        could
+    }
+
+    fn attend(&mut self) -> Attention {
+        if self.shared.host.io_changed.swap(false, Ordering::Relaxed) {
+            self.tell_channels();
+        }
+        Attention::default()
     }
 }

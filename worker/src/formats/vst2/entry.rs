@@ -105,13 +105,24 @@ impl File {
             }
             Content::Shell(shell, plugins) => {
                 drop(shell);
-                let chosen = self.choose(plugins, selector)?;
-                Ok(Opened {
-                    instance: self.instantiate(host, chosen.id)?,
-                    shell: Some(chosen),
-                })
+                self.open_one(host, self.choose(plugins, selector)?)
             }
         }
+    }
+
+    /// Opens a plugin of a shell, which asks the host for its number.
+    ///
+    /// # Errors
+    /// The plugin refuses, or the shell gives out itself.
+    pub fn open_one(&self, host: &Host, plugin: ShellPlugin) -> Result<Opened, Error> {
+        let instance = self.instantiate(host, plugin.id)?;
+        if instance.ask(effect::GET_CATEGORY, 0, 0, 0.0) == CATEGORY_SHELL {
+            return Err(self.refused("it gives out its shell instead of one of its plugins"));
+        }
+        Ok(Opened {
+            instance,
+            shell: Some(plugin),
+        })
     }
 
     /// Opens the only plugin, or the shell and lists what it holds.
@@ -129,12 +140,7 @@ impl File {
 
     fn instantiate(&self, host: &Host, shell_id: i32) -> Result<Instance, Error> {
         host.shell_id.store(shell_id, Ordering::Relaxed);
-        let refused = |why: String| {
-            Error::new(
-                ErrorReason::PluginRefused,
-                format!("createPluginInstance failed: {}: {why}", self.name),
-            )
-        };
+        let refused = |why: String| self.refused(&why);
         // SAFETY: the plugin's entry, with the function it is for.
         let effect = crate::formats::fpu::guarded(|| unsafe { (self.entry)(callback) });
         // SAFETY: an entry gives out an effect or null.
@@ -143,6 +149,13 @@ impl File {
         // Some have their parameters only now.
         instance.count().map_err(refused)?;
         Ok(instance)
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        Error::new(
+            ErrorReason::PluginRefused,
+            format!("createPluginInstance failed: {}: {why}", self.name),
+        )
     }
 
     /// A selector for a file of one plugin must mean that one.

@@ -50,6 +50,8 @@ pub struct Host {
     pub offline: AtomicBool,
     /// The number of the plugin of a shell that is being opened, 0 for the shell itself.
     pub shell_id: AtomicI32,
+    /// The plugin says that its channels or its latency are others now.
+    pub io_changed: AtomicBool,
     /// Rate in frames a second.
     sample_rate: f64,
     /// Frames of the largest block.
@@ -87,6 +89,7 @@ impl Host {
             clock: Clock::default(),
             offline: AtomicBool::new(offline),
             shell_id: AtomicI32::new(0),
+            io_changed: AtomicBool::new(false),
             sample_rate,
             block_size,
             directory: CString::new(directory).unwrap_or_default(),
@@ -127,7 +130,10 @@ impl Host {
             host::TEMPO_AT => self.tempo(),
             host::GET_NUM_AUTOMATABLE => self.knobs.get().map_or(0, |knobs| size(knobs.len())),
             host::IO_CHANGED => {
-                self.notices.latency();
+                if QUIET.get() != Quiet::Yes {
+                    self.io_changed.store(true, Ordering::Relaxed);
+                    self.notices.latency();
+                }
                 1
             }
             host::GET_SAMPLE_RATE => rounded(self.sample_rate),

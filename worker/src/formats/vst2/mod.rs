@@ -19,6 +19,7 @@ mod probe;
 mod processor;
 mod programs;
 mod shared;
+mod speakers;
 mod state;
 mod text;
 mod time;
@@ -77,7 +78,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
     );
     let block_size = isize::try_from(options.max_block_size).unwrap_or(isize::MAX);
     instance.ask(effect::SET_BLOCK_SIZE, 0, block_size, 0.0);
-    let buses = Buses::read(&instance, options.sidechain_channels > 0);
+    let buses = Buses::settle(&instance, options);
     let programs = Programs::read(&instance);
     let parameters = parameters::read(&instance);
 
@@ -91,6 +92,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         instance.has_flag(flags::IS_SYNTH) || can([c"receiveVstMidiEvent", c"receiveVstEvents"]);
     let produces_midi = can([c"sendVstMidiEvent", c"sendVstEvents"]);
     let can_bypass = instance.can_do(c"bypass");
+    let channels = instance.channels();
     let shared = Arc::new(Shared {
         instance,
         host,
@@ -118,6 +120,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         accepts_midi,
         produces_midi,
         can_bypass,
+        channels,
     };
     Ok(Plugin {
         controller: Box::new(controller),

@@ -23,26 +23,29 @@ const BLOCK: u32 = 512;
 pub fn probe(probe: &Probe) -> Probed {
     let mut probed = Probed::default();
     for path in &probe.paths {
-        match describe_file(Path::new(path), &probe.identifier) {
-            Ok(plugins) => probed.plugins.extend(plugins),
-            Err(error) => probed.failures.push(ScanFailure {
-                path: path.clone(),
-                reason: error.reason.into(),
-                message: error.message,
-            }),
+        if let Err(error) = describe_file(Path::new(path), probe, &mut probed) {
+            probed.failures.push(failure(path, error));
         }
     }
     probed
 }
 
-fn describe_file(path: &Path, identifier: &str) -> Result<Vec<PluginDescription>, Error> {
+fn failure(path: &str, error: Error) -> ScanFailure {
+    ScanFailure {
+        path: path.to_owned(),
+        reason: error.reason.into(),
+        message: error.message,
+    }
+}
+
+fn describe_file(path: &Path, probe: &Probe, probed: &mut Probed) -> Result<(), Error> {
     let file = File::load(path)?;
     let host = Host::new(path, RATE, BLOCK, false, Arc::new(Notices::new()));
-    if !identifier.is_empty() {
-        let opened = file.open(host, identifier)?;
-        let described = describe(&opened, path);
-        keep(opened.instance);
-        return Ok(vec![described]);
+    if !probe.identifier.is_empty() {
+        probed
+            .plugins
+            .push(describe_and_keep(file.open(host, &probe.identifier)?, path));
+        return Ok(());
     }
     match file.look(host)? {
         Content::Plugin(instance) => {
@@ -50,24 +53,41 @@ fn describe_file(path: &Path, identifier: &str) -> Result<Vec<PluginDescription>
                 instance,
                 shell: None,
             };
-            let described = describe(&opened, path);
-            keep(opened.instance);
-            Ok(vec![described])
+            probed.plugins.push(describe_and_keep(opened, path));
+        }
+        Content::Shell(shell, plugins) if probe.search => {
+            let listed = plugins
+                .iter()
+                .map(|plugin| describe_unopened(&shell, plugin, path));
+            probed.plugins.extend(listed);
+            std::mem::forget(shell);
         }
         Content::Shell(shell, plugins) => {
-            let plugins = plugins.into_iter();
-            let described = plugins.map(|plugin| describe_unopened(&shell, &plugin, path));
-            let described = described.collect();
-            keep(shell);
-            Ok(described)
+            // Some shells have to go before their plugins come.
+            drop(shell);
+            for plugin in plugins {
+                let name = plugin.name.clone();
+                match file.open_one(host, plugin) {
+                    Ok(opened) => probed.plugins.push(describe_and_keep(opened, path)),
+                    Err(mut error) => {
+                        error.message = format!("\"{name}\": {}", error.message);
+                        probed
+                            .failures
+                            .push(failure(&path.to_string_lossy(), error));
+                    }
+                }
+            }
         }
     }
+    Ok(())
 }
 
-/// Leaves a plugin open: what was asked for is known, and one that dies in its end must not take
-/// the answer with it.
-fn keep(instance: Instance) {
-    std::mem::forget(instance);
+/// Describes a plugin and leaves it open: what was asked for is known, and one that dies in its
+/// end must not take the answer with it.
+fn describe_and_keep(opened: Opened, path: &Path) -> PluginDescription {
+    let described = describe(&opened, path);
+    std::mem::forget(opened.instance);
+    described
 }
 
 /// What an opened plugin says of itself.
@@ -96,8 +116,7 @@ pub fn describe(opened: &Opened, path: &Path) -> PluginDescription {
     }
 }
 
-/// What a shell says of one of its plugins. It is not opened for more: one that dies in that must
-/// not take the others with it, and a shell may have hundreds.
+/// What a shell says of one of its plugins, which is not opened for more: it may die in that.
 fn describe_unopened(shell: &Instance, plugin: &ShellPlugin, path: &Path) -> PluginDescription {
     PluginDescription {
         name: plugin.name.clone(),

@@ -190,9 +190,6 @@ impl Vst2Processor {
             match (block.samples, &mut self.double) {
                 (Samples::Single(planes), _) => {
                     let (inputs, outputs) = self.single.piece(planes, channels, start);
-                    if !instance.replaces() {
-                        silence(planes, 0.0);
-                    }
                     // SAFETY: as many pointers as the plugin has channels, each to so many
                     // frames of the block or of our own.
                     unsafe { instance.process(inputs, outputs, frames) }
@@ -238,6 +235,12 @@ impl Processor for Vst2Processor {
             (Samples::Single(planes), _) => self.single.copy(planes),
             (Samples::Double(planes), Some(lanes)) => lanes.copy(planes),
             (Samples::Double(_), None) => {}
+        }
+        // Once, and not for each piece: what the pieces before it made is there.
+        if let Samples::Single(planes) = block.samples
+            && !self.shared.instance.replaces()
+        {
+            silence(planes, 0.0);
         }
         let events = block.events;
         let (mut start, mut first) = (0, 0);

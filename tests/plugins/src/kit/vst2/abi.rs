@@ -33,7 +33,7 @@ pub struct AEffect {
     pub user: *mut c_void,
     pub unique_id: i32,
     pub version: i32,
-    pub process_replacing: Process<f32>,
+    pub process_replacing: Option<Process<f32>>,
     pub process_double_replacing: Option<Process<f64>>,
     pub future: [u8; 56],
 }

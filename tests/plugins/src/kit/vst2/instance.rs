@@ -85,7 +85,7 @@ pub unsafe fn open<P: Plugin>(host: HostCallback, unique_id: i32) -> *mut AEffec
         user: ptr::null_mut(),
         unique_id,
         version: 1,
-        process_replacing: process::<P, f32>,
+        process_replacing: Some(process::<P, f32>),
         process_double_replacing: about.double.then_some(process::<P, f64>),
         future: [0; 56],
     };
@@ -274,6 +274,42 @@ unsafe extern "C" fn process<P: Plugin, S: Width>(
     };
     for &(_, index, _) in &sound.said.values {
         instance.automate(effect, index);
+    }
+}
+
+/// Makes a fresh plugin one of the oldest kind: it only adds to what is in its outputs.
+///
+/// # Safety
+/// `effect` is null or comes from `open::<P>` just now.
+pub unsafe fn age<P: Plugin>(effect: *mut AEffect) {
+    // SAFETY: the caller's promise.
+    if let Some(effect) = unsafe { effect.as_mut() } {
+        effect.process = add::<P>;
+        effect.process_replacing = None;
+        effect.process_double_replacing = None;
+        effect.flags &= !(flags::CAN_REPLACING | flags::CAN_DOUBLE_REPLACING);
+    }
+}
+
+unsafe extern "C" fn add<P: Plugin>(
+    effect: *mut AEffect,
+    inputs: *const *const f32,
+    outputs: *const *mut f32,
+    frames: i32,
+) {
+    let length = usize::try_from(frames).unwrap_or(0);
+    // SAFETY: the effect lives, and its counts are this plugin's own.
+    let count = usize::try_from(unsafe { (*effect).num_outputs }).unwrap_or(0);
+    let mut own = vec![vec![0.0f32; length]; count];
+    let pointers: Vec<*mut f32> = own.iter_mut().map(Vec::as_mut_ptr).collect();
+    // SAFETY: what the host passed, with outputs of our own of that many frames.
+    unsafe { process::<P, f32>(effect, inputs, pointers.as_ptr(), frames) };
+    for (channel, samples) in own.iter().enumerate() {
+        for (frame, sample) in samples.iter().enumerate() {
+            // SAFETY: VST2 has hosts give as many channels as the effect says, each of `frames`
+            // samples.
+            unsafe { *(*outputs.add(channel)).add(frame) += sample };
+        }
     }
 }
 

@@ -1,4 +1,5 @@
-//! VST2. The name of the library's file says which plugin it is, or that it is a shell of all.
+//! VST2. The name of the library's file says which plugin it is, or that it is a shell of all; with
+//! `old-` before it, the plugin is as the oldest are, which only add to their outputs.
 
 mod abi;
 mod answers;
@@ -20,6 +21,7 @@ pub struct Entry {
     name: fn() -> &'static str,
     title: &'static str,
     open: unsafe fn(HostCallback, i32) -> *mut AEffect,
+    age: unsafe fn(*mut AEffect),
 }
 
 /// The entry of a plugin.
@@ -28,6 +30,7 @@ pub const fn entry<P: Plugin>() -> Entry {
         name: name::<P>,
         title: P::ABOUT.title,
         open: instance::open::<P>,
+        age: instance::age::<P>,
     }
 }
 
@@ -57,10 +60,19 @@ pub unsafe fn open(entries: &'static [Entry], host: HostCallback) -> *mut AEffec
             _ => shell::open(entries),
         };
     }
+    let old = wanted.strip_prefix("old-");
+    let wanted = old.unwrap_or(wanted);
     let position = entries.iter().position(|entry| (entry.name)() == wanted);
     position.map_or(ptr::null_mut(), |position| {
-        // SAFETY: the caller's promise.
-        unsafe { (entries[position].open)(host, unique_id(position + 1)) }
+        let entry = &entries[position];
+        // SAFETY: the caller's promise; an effect that was made just now, or null.
+        unsafe {
+            let effect = (entry.open)(host, unique_id(position + 1));
+            if old.is_some() {
+                (entry.age)(effect);
+            }
+            effect
+        }
     })
 }
 

@@ -36,7 +36,7 @@ pub fn open(entries: &'static [Entry]) -> *mut AEffect {
             user: ptr::null_mut(),
             unique_id: unique_id(0),
             version: 1,
-            process_replacing: process,
+            process_replacing: Some(process),
             process_double_replacing: None,
             future: [0; 56],
         },

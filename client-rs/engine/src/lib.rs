@@ -60,6 +60,7 @@
 
 mod audio_file;
 mod audio_renderer;
+mod automation;
 mod chain;
 mod midi_file;
 mod midi_renderer;
@@ -71,6 +72,10 @@ mod tempo_map;
 
 pub use audio_file::{AudioInfo, BitDepth, WavWriter, read_wav, wav_info, write_wav};
 pub use audio_renderer::{AudioInput, process_audio, process_audio_each};
+pub use automation::{
+    AutomationTimes, ParameterChange, Parameters, parse_automation, parse_automation_file,
+    parse_param_arg,
+};
 pub use chain::{Chain, ChainState};
 pub use midi_file::{Division, EventKind, MidiEvent, MidiFile};
 pub use midi_renderer::{MidiRenderer, MidiStream, RenderOptions, render_midi};

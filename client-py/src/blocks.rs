@@ -1,6 +1,6 @@
 //! One block from numpy arrays through a plugin or a chain and back.
 
-use numpy::Element;
+use numpy::{Element, PyArray2};
 use plugpen::{EventList, Planes, PlanesMut};
 use pyo3::prelude::*;
 
@@ -61,6 +61,13 @@ pub struct Arguments<'a, 'py> {
     pub input: &'a Bound<'py, PyAny>,
     pub output: &'a Bound<'py, PyAny>,
     pub sidechain: Option<&'a Bound<'py, PyAny>>,
+}
+
+impl Arguments<'_, '_> {
+    /// Whether the caller wants double precision: the output is an array of float64.
+    pub fn are_double(&self) -> bool {
+        self.output.cast::<PyArray2<f64>>().is_ok()
+    }
 }
 
 /// The borrowed arrays of a call.

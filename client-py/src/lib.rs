@@ -20,6 +20,7 @@ mod events;
 mod logging;
 mod midi_file;
 mod plugin;
+mod presets;
 mod renderer;
 mod server;
 
@@ -40,6 +41,10 @@ mod _plugpen {
         errors::_status_table,
         midi_file::MidiFile,
         plugin::Plugin,
+        presets::{
+            _read_vst2preset, _read_vstpreset, _split_vst3_state, _write_vstpreset,
+            read_class_id_from_bundle,
+        },
         renderer::MidiRenderer,
         server::{_shutdown, Server, connect, probe, scan_directory},
     };

@@ -2,11 +2,14 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use plugpen_engine::{EventKind, MidiEvent};
-use pyo3::{prelude::*, types::PyDict};
+use plugpen_engine::{Division, EventKind, MidiEvent};
+use pyo3::{
+    prelude::*,
+    types::{PyBytes, PyDict},
+};
 
 use crate::{
-    arguments::{Int, PathText},
+    arguments::{Blob, Int, PathText},
     errors::OrRaise,
 };
 
@@ -56,6 +59,26 @@ impl MidiFile {
     #[setter]
     fn set_ticks_per_quarter(&self, value: Int) -> PyResult<()> {
         self.file().set_ticks_per_quarter(value.0).or_raise()
+    }
+
+    /// The format it is saved in: 0 for one track, 1 for several that sound together, 2 for songs of
+    /// their own. That of a loaded file is kept.
+    #[getter]
+    fn format(&self) -> u8 {
+        self.file().format()
+    }
+
+    /// SMPTE frames a second (24, 25, 29 for 29.97, 30) and ticks a frame, for a loaded file whose
+    /// ticks are parts of seconds; else None. Setting `ticks_per_quarter` ends it.
+    #[getter]
+    fn smpte(&self) -> Option<(u8, u8)> {
+        match self.file().division() {
+            Division::TicksPerQuarter(_) => None,
+            Division::Timecode {
+                fps,
+                ticks_per_frame,
+            } => Some((fps, ticks_per_frame)),
+        }
     }
 
     /// Seconds to the last event. Reading it works out the ``seconds`` of all events.
@@ -152,6 +175,35 @@ impl MidiFile {
             .or_raise()
     }
 
+    /// Add a meta event.
+    ///
+    /// Args:
+    ///     track: The track.
+    ///     tick: Where.
+    ///     meta_type: Its type, 0 to 127: 1 to 7 are texts, 0x58 is the time signature.
+    ///     data: Its bytes.
+    #[pyo3(signature = (track, tick, meta_type, data = None),
+        text_signature = "($self, track, tick, meta_type, data=b'')")]
+    fn add_meta(
+        &self,
+        track: Int,
+        tick: Int,
+        meta_type: Int,
+        data: Option<Blob<'_>>,
+    ) -> PyResult<()> {
+        let data = data.as_ref().map_or(&[][..], Blob::as_slice);
+        self.file()
+            .add_meta(track.0, tick.0, meta_type.0, data)
+            .or_raise()
+    }
+
+    /// Add a SysEx message, whole: from its 0xF0 to its 0xF7.
+    fn add_sysex(&self, track: Int, tick: Int, data: Blob<'_>) -> PyResult<()> {
+        self.file()
+            .add_sysex(track.0, tick.0, data.as_slice())
+            .or_raise()
+    }
+
     /// The events of a track in stored order; empty if there is no such track.
     ///
     /// Returns:
@@ -159,8 +211,9 @@ impl MidiFile {
     ///     `duration_seconds` was read) and, by type: ``channel``, ``pitch``, ``velocity``
     ///     (``note_on``, ``note_off``); ``channel``, ``controller``, ``value``
     ///     (``control_change``); ``channel``, ``program`` (``program_change``); ``channel``,
-    ///     ``value`` (``pitch_bend``); ``bpm`` (``tempo``); ``meta_type`` (``meta``); ``status``
-    ///     (``other``).
+    ///     ``value`` (``pitch_bend``); ``bpm`` (``tempo``); ``meta_type``, ``data``
+    ///     (``meta``); ``status``, ``data`` (``other``: SysEx, pressure, escaped bytes; ``data`` is
+    ///     the message, a packet of SysEx as the file has it).
     fn get_events<'py>(&self, py: Python<'py>, track: Int) -> PyResult<Vec<Bound<'py, PyDict>>> {
         let events = self.file().get_events(track.0);
         events.iter().map(|event| event_dict(py, event)).collect()
@@ -207,6 +260,8 @@ fn event_dict<'py>(py: Python<'py>, event: &MidiEvent) -> PyResult<Bound<'py, Py
     dict.set_item("type", event.kind.name())?;
     if let ("other", status) = (event.kind.name(), event.kind.status()) {
         dict.set_item("status", status)?;
+        let message = event.kind.message().unwrap_or_default();
+        dict.set_item("data", PyBytes::new(py, &message))?;
         return Ok(dict);
     }
     if let Some(channel) = event.kind.channel() {
@@ -231,7 +286,10 @@ fn event_dict<'py>(py: Python<'py>, event: &MidiEvent) -> PyResult<Bound<'py, Py
         EventKind::ProgramChange { program, .. } => dict.set_item("program", program)?,
         EventKind::PitchBend { value, .. } => dict.set_item("value", value)?,
         EventKind::Tempo { .. } => dict.set_item("bpm", event.kind.bpm())?,
-        EventKind::Meta { kind, .. } => dict.set_item("meta_type", kind)?,
+        EventKind::Meta { kind, data } => {
+            dict.set_item("meta_type", kind)?;
+            dict.set_item("data", PyBytes::new(py, data))?;
+        }
         EventKind::PolyPressure { .. }
         | EventKind::ChannelPressure { .. }
         | EventKind::SysEx(_)

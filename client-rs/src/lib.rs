@@ -64,6 +64,7 @@ mod events;
 mod journal;
 mod options;
 mod plugin;
+mod presets;
 mod render;
 mod ring_processor;
 mod server;
@@ -82,12 +83,19 @@ pub use plugin::{BlockReport, Plugin, PluginAudio};
 /// The engine itself: MIDI files, tempo maps, rendering, audio files.
 pub use plugpen_engine as engine;
 pub use plugpen_engine::{
-    AudioInput, BitDepth, BlockInput, BlockOutput, BlockProcessor, Io, MidiFile, MidiRenderer,
-    MidiStream, Planes, PlanesMut, RenderOptions, RenderedBlock, Tail, TempoMap,
+    AudioInput, AutomationTimes, BitDepth, BlockInput, BlockOutput, BlockProcessor, Io, MidiFile,
+    MidiRenderer, MidiStream, ParameterChange, Planes, PlanesMut, RenderOptions, RenderedBlock,
+    Tail, TempoMap, parse_automation_file, parse_param_arg,
 };
 pub use plugpen_proto::VERSION;
 pub use plugpen_proto::event::{Event, EventBody, EventList};
+pub use plugpen_proto::fxb;
 pub use plugpen_proto::v1;
+pub use plugpen_proto::vstpreset::VstPreset;
+pub use presets::{
+    load_vst2preset, load_vstpreset, read_class_id_from_bundle, read_vst2preset, read_vstpreset,
+    save_vst2preset, save_vstpreset, write_vstpreset,
+};
 pub use render::{Playable, process_audio, render_midi, render_midi_stream, render_midi_to_file};
 pub use server::{ScanItem, Server, default_socket};
 

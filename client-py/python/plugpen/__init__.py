@@ -23,7 +23,7 @@ print goes to the logger "plugpen", at level DEBUG.
 
 import atexit as _atexit
 
-from . import _plugpen, analysis, audio_io, render
+from . import _plugpen, analysis, audio_io, automation, render, vst2preset, vstpreset
 from ._exceptions import (
     Cancelled,
     Death,
@@ -60,7 +60,16 @@ from ._plugpen import (
     scan_directory,
 )
 from .audio_io import get_audio_info, read_audio, write_audio
+from .automation import find_param_by_name, parse_automation_file, parse_param_arg
 from .render import MidiRenderer, render_midi, render_midi_stream, render_midi_to_file
+from .vst2preset import Vst2Preset, load_vst2preset, read_vst2preset, save_vst2preset
+from .vstpreset import (
+    VstPreset,
+    load_vstpreset,
+    read_vstpreset,
+    save_vstpreset,
+    write_vstpreset,
+)
 
 __all__ = [
     "Cancelled",
@@ -90,20 +99,35 @@ __all__ = [
     "ServerUnavailable",
     "TimedOut",
     "Unsupported",
+    "Vst2Preset",
+    "VstPreset",
     "WrongState",
     "__version__",
     "analysis",
     "audio_io",
+    "automation",
     "connect",
+    "find_param_by_name",
     "get_audio_info",
+    "load_vst2preset",
+    "load_vstpreset",
+    "parse_automation_file",
+    "parse_param_arg",
     "probe",
     "read_audio",
+    "read_vst2preset",
+    "read_vstpreset",
     "render",
     "render_midi",
     "render_midi_stream",
     "render_midi_to_file",
+    "save_vst2preset",
+    "save_vstpreset",
     "scan_directory",
+    "vst2preset",
+    "vstpreset",
     "write_audio",
+    "write_vstpreset",
 ]
 
 _atexit.register(_plugpen._shutdown)

@@ -63,7 +63,8 @@ def find_param_by_name(plugin: _Parameters, name: str) -> int:
             return int(plugin.find_param(name))  # type: ignore[attr-defined]
         except RuntimeError as error:
             _raise_if_not_about_the_value(error)
-            raise _not_found(name) from error
+            what = str(error) if isinstance(error, PluginError) else ""
+            raise _not_found(name, what) from error
     wanted = name.lower()
     for index in range(int(count)):
         if plugin.get_param_info(index)["name"].lower() == wanted:
@@ -160,10 +161,9 @@ def parse_automation_file(
     return changes
 
 
-def _not_found(name: str) -> InvalidInput:
-    return InvalidInput(
-        f"Parameter not found: '{name}'. Use 'plugpen params <plugin>' to list available parameters."
-    )
+def _not_found(name: str, what: str = "") -> InvalidInput:
+    what = what or f"Parameter not found: '{name}'."
+    return InvalidInput(f"{what} Use 'plugpen params <plugin>' to list available parameters.")
 
 
 def _raise_if_not_about_the_value(error: Exception) -> None:

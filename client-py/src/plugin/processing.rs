@@ -34,14 +34,21 @@ impl Player for plugpen::Plugin {
 }
 
 impl Plugin {
-    /// A block without events.
-    fn play<T: Sample>(&self, py: Python<'_>, arguments: Arguments<'_, '_>) -> PyResult<()> {
+    /// A block without events, in the precision of its output.
+    fn play(&self, py: Python<'_>, arguments: Arguments<'_, '_>) -> PyResult<()> {
+        match arguments.are_double() {
+            true => self.play_in::<f64>(py, arguments),
+            false => self.play_in::<f32>(py, arguments),
+        }
+    }
+
+    fn play_in<T: Sample>(&self, py: Python<'_>, arguments: Arguments<'_, '_>) -> PyResult<()> {
         let block = Block::<T>::new(arguments)?;
         block.play(py, &*self.inner, &EventList::new(), &mut EventList::new())?;
         Ok(())
     }
 
-    /// A block with MIDI and, perhaps, parameter changes.
+    /// A block with MIDI and, perhaps, parameter changes, in the precision of its output.
     fn play_events<'py>(
         &self,
         py: Python<'py>,
@@ -50,8 +57,22 @@ impl Plugin {
         changes: Option<&Bound<'py, PyAny>>,
         midi_out_capacity: Int,
     ) -> PyResult<Bound<'py, PyList>> {
+        match arguments.are_double() {
+            true => self.play_events_in::<f64>(py, arguments, midi_in, changes, midi_out_capacity),
+            false => self.play_events_in::<f32>(py, arguments, midi_in, changes, midi_out_capacity),
+        }
+    }
+
+    fn play_events_in<'py, T: Sample>(
+        &self,
+        py: Python<'py>,
+        arguments: Arguments<'_, 'py>,
+        midi_in: &Bound<'py, PyAny>,
+        changes: Option<&Bound<'py, PyAny>>,
+        midi_out_capacity: Int,
+    ) -> PyResult<Bound<'py, PyList>> {
         let capacity = capacity(midi_out_capacity)?;
-        let block = Block::<f32>::new(arguments)?;
+        let block = Block::<T>::new(arguments)?;
         let mut events = EventList::new();
         if let Some(changes) = changes {
             let parameters = [self.inner.num_params()];
@@ -81,7 +102,8 @@ impl Plugin {
     /// Args:
     ///     input: At least `num_input_channels` rows; further ones are ignored.
     ///     output: A writable array of at least `num_output_channels` rows; further ones are left
-    ///         as they are.
+    ///         as they are. With float64 the block is played in double precision where the plugin
+    ///         supports it; so it is by all methods that play.
     ///
     /// Raises:
     ///     InvalidInput: The shapes do not fit.
@@ -93,7 +115,7 @@ impl Plugin {
         input: &Bound<'_, PyAny>,
         output: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.play::<f32>(
+        self.play(
             py,
             Arguments {
                 input,
@@ -185,7 +207,7 @@ impl Plugin {
         main_out: &Bound<'_, PyAny>,
         sidechain_in: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.play::<f32>(
+        self.play(
             py,
             Arguments {
                 input: main_in,
@@ -195,10 +217,27 @@ impl Plugin {
         )
     }
 
-    /// Play a block with a sidechain and MIDI: `process_sidechain` and `process_midi` in one.
+    /// Play a block with a sidechain, MIDI and sample-accurate parameter changes: all in one.
+    ///
+    /// Args:
+    ///     main_in: As `input` of `process`.
+    ///     main_out: As `output` of `process`.
+    ///     sidechain_in: As for `process_sidechain`.
+    ///     midi_in: As for `process_midi`.
+    ///     midi_out_capacity: As for `process_midi`.
+    ///     param_changes: As for `process_auto`, or None.
+    ///
+    /// Returns:
+    ///     As `process_midi`.
     #[pyo3(signature = (
-        main_in, main_out, sidechain_in, midi_in, midi_out_capacity = DEFAULT_CAPACITY
-    ), text_signature = "($self, main_in, main_out, sidechain_in, midi_in, midi_out_capacity=256)")]
+        main_in, main_out, sidechain_in, midi_in, midi_out_capacity = DEFAULT_CAPACITY,
+        param_changes = None
+    ), text_signature = "($self, main_in, main_out, sidechain_in, midi_in, midi_out_capacity=256, \
+        param_changes=None)")]
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the contract's signature and one more"
+    )]
     fn process_sidechain_midi<'py>(
         &self,
         py: Python<'py>,
@@ -207,24 +246,25 @@ impl Plugin {
         sidechain_in: &Bound<'py, PyAny>,
         midi_in: &Bound<'py, PyAny>,
         midi_out_capacity: Int,
+        param_changes: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyList>> {
         let arguments = Arguments {
             input: main_in,
             output: main_out,
             sidechain: Some(sidechain_in),
         };
-        self.play_events(py, arguments, midi_in, None, midi_out_capacity)
+        self.play_events(py, arguments, midi_in, param_changes, midi_out_capacity)
     }
 
-    /// Play a block of float64 samples; otherwise as `process`. A plugin that does not compute in
-    /// double precision by itself gets float32.
+    /// Play a block of float64 samples, whatever the arrays hold; otherwise as `process`. A plugin
+    /// that does not compute in double precision by itself gets float32.
     fn process_double(
         &self,
         py: Python<'_>,
         input: &Bound<'_, PyAny>,
         output: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
-        self.play::<f64>(
+        self.play_in::<f64>(
             py,
             Arguments {
                 input,

@@ -64,6 +64,7 @@ mod automation;
 mod chain;
 mod midi_file;
 mod midi_renderer;
+mod module_info;
 mod offline;
 mod processor;
 mod schedule;
@@ -79,6 +80,7 @@ pub use automation::{
 pub use chain::{Chain, ChainState};
 pub use midi_file::{Division, EventKind, MidiEvent, MidiFile};
 pub use midi_renderer::{MidiRenderer, MidiStream, RenderOptions, render_midi};
+pub use module_info::module_class_id;
 pub use offline::RenderedBlock;
 pub use processor::{BlockInput, BlockOutput, BlockProcessor, Io, Planes, PlanesMut, drain};
 pub use schedule::MidiSchedule;

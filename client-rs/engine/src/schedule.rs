@@ -25,15 +25,23 @@ enum Message<'a> {
 impl MidiSchedule {
     /// The schedule at a sample rate, finite and above 0: `floor(seconds * sample_rate)`.
     pub fn new(file: &MidiFile, sample_rate: f64) -> Self {
-        let map = file.tempo_map();
         let mut messages = Vec::new();
-        for track in file.sorted_tracks() {
-            collect(&track, &mut messages);
+        for (track, map) in file.sorted_tracks().zip(file.tempo_maps()) {
+            let mut own = Vec::new();
+            collect(&track, &mut own);
+            let timed = own.into_iter().map(|(tick, message)| {
+                let seconds = map.tick_to_seconds(tick);
+                (tick, seconds, message)
+            });
+            messages.extend(timed);
         }
-        messages.sort_by_key(|(tick, _)| *tick);
+        match file.format() {
+            // Their ticks are not the same.
+            2 => messages.sort_by(|a, b| a.1.total_cmp(&b.1)),
+            _ => messages.sort_by_key(|(tick, ..)| *tick),
+        }
         let mut schedule = Self::default();
-        for (tick, message) in messages {
-            let seconds = map.tick_to_seconds(tick);
+        for (_, seconds, message) in messages {
             schedule.samples.push(frames(seconds, sample_rate));
             match message {
                 Message::Channel(kind) => {
@@ -114,11 +122,7 @@ fn collect<'a>(track: &[(i64, &'a EventKind)], messages: &mut Vec<(i64, Message<
     let mut open: Option<Vec<u8>> = None;
     for &(tick, kind) in track {
         match kind {
-            EventKind::SysEx(data) => {
-                let mut message = vec![0xF0];
-                message.extend_from_slice(data);
-                open = Some(message);
-            }
+            EventKind::SysEx(_) => open = kind.message(),
             EventKind::Escape(data) => match &mut open {
                 Some(message) => message.extend_from_slice(data),
                 None if is_system_message(data) => {

@@ -24,7 +24,9 @@ impl Parameters for Reverb {
         if text == "die" {
             return Err(Error::new(ErrorReason::PluginDead, "it died"));
         }
-        let percent = text.strip_suffix('%').map(|text| text.trim().parse::<f64>());
+        let percent = text
+            .strip_suffix('%')
+            .map(|text| text.trim().parse::<f64>());
         match percent {
             Some(Ok(percent)) => Ok(percent / 100.0),
             _ => Err(Error::invalid("not a percentage")),
@@ -46,7 +48,11 @@ fn cases(kind: &str) -> Vec<(String, u32, Value)> {
     let cases = list[kind].as_array().unwrap().iter();
     let case = |case: &Value| {
         let block_size = u32::try_from(case["block_size"].as_u64().unwrap()).unwrap();
-        (case["file"].as_str().unwrap().to_owned(), block_size, case.clone())
+        (
+            case["file"].as_str().unwrap().to_owned(),
+            block_size,
+            case.clone(),
+        )
     };
     cases.map(case).collect()
 }
@@ -85,7 +91,10 @@ fn a_file_is_read_from_disk() {
     let path = folder.path().join("mix.json");
     let missing = parse_automation_file(&path, &Reverb, &times(512)).unwrap_err();
     assert_eq!(missing.reason, ErrorReason::NotFound);
-    assert!(missing.message.contains("Automation file not found"), "{missing}");
+    assert!(
+        missing.message.contains("Automation file not found"),
+        "{missing}"
+    );
     std::fs::write(&path, r#"{"Mix": 0.5}"#).unwrap();
     let changes = parse_automation_file(&path, &Reverb, &times(512)).unwrap();
     assert_eq!(changes[0].value, 0.5);
@@ -104,10 +113,16 @@ fn one_parameter_is_set_by_a_text() {
     }
     assert!(parse_param_arg("Mix:nan", &Reverb).unwrap().1.is_nan());
     for (text, says) in [
-        ("Mix", "Invalid parameter format: 'Mix'. Expected 'Name:value' or 'Name:value:n'."),
+        (
+            "Mix",
+            "Invalid parameter format: 'Mix'. Expected 'Name:value' or 'Name:value:n'.",
+        ),
         ("", "Invalid parameter format"),
         ("Organ:1", "Parameter not found: 'Organ'"),
-        ("Mix:loud", "Could not parse value 'loud' for parameter 'Mix': not a percentage"),
+        (
+            "Mix:loud",
+            "Could not parse value 'loud' for parameter 'Mix': not a percentage",
+        ),
     ] {
         let error = parse_param_arg(text, &Reverb).unwrap_err();
         assert!(error.message.contains(says), "{error}");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use plugpen_engine::Parameters;
 use plugpen_proto::v1::{
     BeginParameterGestureRequest, EndParameterGestureRequest, GetParameterRequest,
     GetParametersRequest, ListParametersRequest, Parameter, ParameterFromTextRequest,
@@ -283,6 +284,16 @@ impl Plugin {
         self.shared.check_open()?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         Err(Error::out_of_range("parameter", index, count))
+    }
+}
+
+impl Parameters for Plugin {
+    fn find_param(&self, name: &str) -> Result<u32> {
+        Plugin::find_param(self, name)
+    }
+
+    fn param_from_text(&self, index: u32, text: &str) -> Result<f64> {
+        Plugin::param_from_text(self, index, text)
     }
 }
 

@@ -54,12 +54,18 @@ impl<'de> Visitor<'de> for Reader {
         Ok(Json::Number(f64::from(u8::from(value))))
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "numbers are floating point here")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "numbers are floating point here"
+    )]
     fn visit_i64<E>(self, value: i64) -> Result<Json, E> {
         Ok(Json::Number(value as f64))
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "numbers are floating point here")]
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "numbers are floating point here"
+    )]
     fn visit_u64<E>(self, value: u64) -> Result<Json, E> {
         Ok(Json::Number(value as f64))
     }

@@ -95,6 +95,12 @@ impl MidiFile {
         self.add(track, tick, kind)
     }
 
+    /// Adds a SysEx message, whole: from its `F0` to its `F7`.
+    pub fn add_sysex(&mut self, track: i64, tick: i64, message: &[u8]) -> Result<(), Error> {
+        let data = range::sysex(message)?;
+        self.add(track, tick, EventKind::SysEx(data.into()))
+    }
+
     /// Adds a meta event, kind 0 to 127.
     pub fn add_meta(&mut self, track: i64, tick: i64, kind: i64, data: &[u8]) -> Result<(), Error> {
         let kind = range::seven_bits("kind", kind)?;
@@ -106,16 +112,17 @@ impl MidiFile {
         let mut tick = range::tick(tick)?;
         let delta = self.delta;
         let track = &mut self.tracks[index];
-        if let (true, Some(last)) = (delta, track.last()) {
+        if let (true, Some(last)) = (delta, track.events.last()) {
             tick += last.tick;
         }
-        track.push(Stored {
+        track.source = None;
+        track.events.push(Stored {
             tick,
             seconds: 0.0,
             origin: 0,
             kind,
         });
-        self.source = None;
+        self.whole = false;
         Ok(())
     }
 }
@@ -158,6 +165,9 @@ mod tests {
         assert!(file.add_pitch_bend(0, 0, 0, 16384).is_err());
         assert!(file.add_tempo(0, 0, 0.0).is_err());
         assert!(file.add_meta(0, 0, 128, &[]).is_err());
+        for message in [&[][..], &[0xF0], &[0xF0, 1], &[1, 0xF7], &[0xF0, 200, 0xF7]] {
+            assert!(file.add_sysex(0, 0, message).is_err());
+        }
         assert!(file.get_events(0).is_empty());
     }
 

@@ -1,6 +1,6 @@
 //! One event of a MIDI file.
 
-use plugpen_proto::event::EventList;
+use plugpen_proto::event::{EventBody, EventList};
 
 /// Kind number of the meta event that ends a track.
 pub const END_OF_TRACK: u8 = 0x2F;
@@ -133,6 +133,24 @@ impl EventKind {
         }
     }
 
+    /// The bytes of an event that is sent to instruments, its status byte first: of a channel event,
+    /// of a packet of SysEx (the first one begins with `F0`) or of escaped bytes.
+    pub fn message(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::SysEx(data) => Some([&[0xF0], &data[..]].concat()),
+            Self::Escape(data) => Some(data.to_vec()),
+            Self::Tempo { .. } | Self::Meta { .. } => None,
+            _ => {
+                let mut events = EventList::new();
+                self.push_to(0, &mut events);
+                events.iter().next().and_then(|event| match event.body {
+                    EventBody::Midi(bytes) => Some(bytes.to_vec()),
+                    EventBody::Parameter { .. } => None,
+                })
+            }
+        }
+    }
+
     /// Beats a minute of a tempo event, infinite for a tempo of 0 microseconds.
     pub fn bpm(&self) -> Option<f64> {
         match *self {
@@ -195,7 +213,6 @@ pub struct MidiEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plugpen_proto::event::EventBody;
 
     #[test]
     fn channel_events_become_their_messages() {

@@ -7,7 +7,9 @@ mod read;
 mod tracks;
 mod write;
 
+use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
@@ -43,23 +45,59 @@ struct Stored {
     kind: EventKind,
 }
 
+/// A track, and where its bytes are in the source while it is as it was read.
+#[derive(Debug, Clone, Default)]
+struct Track {
+    events: Vec<Stored>,
+    source: Option<Range<usize>>,
+}
+
+impl Track {
+    /// The events in the order in which they sound.
+    fn sorted(&self) -> Vec<(i64, &EventKind)> {
+        let mut events: Vec<_> = self.events.iter().map(|e| (e.tick, &e.kind)).collect();
+        events.sort_by_key(|(tick, _)| *tick);
+        events
+    }
+}
+
+impl From<Vec<Stored>> for Track {
+    fn from(events: Vec<Stored>) -> Self {
+        Self {
+            events,
+            source: None,
+        }
+    }
+}
+
+/// A chunk that is neither header nor track, before the track of a number.
+#[derive(Debug, Clone)]
+struct Stranger {
+    track: usize,
+    source: Range<usize>,
+}
+
 /// A standard MIDI file: formats 0, 1 and 2, ticks of a quarter note or SMPTE time, SysEx and meta
 /// events kept.
 ///
 /// Events are appended and listed in stored order, which may be any; [`save`](Self::save) and
 /// rendering sort by tick, leaving events of one tick in order. A file that was loaded and not
-/// changed is saved byte for byte.
+/// changed is saved byte for byte; of a changed one the tracks that were not, and chunks of
+/// unknown kinds.
 #[derive(Debug, Clone)]
 pub struct MidiFile {
     division: Division,
-    tracks: Vec<Vec<Stored>>,
+    /// The format it was read with, unless it was joined since.
+    format: Option<u8>,
+    tracks: Vec<Track>,
+    strangers: Vec<Stranger>,
     delta: bool,
-    /// Format 2: the tracks are songs of their own.
-    sequential: bool,
     /// Tracks there were before the first was joined from them.
     joined: Option<usize>,
-    /// The bytes it was read from, until it is changed.
-    source: Option<Vec<u8>>,
+    /// The bytes it was read from.
+    source: Arc<[u8]>,
+    /// Whether it is still what its source says.
+    whole: bool,
 }
 
 impl Default for MidiFile {
@@ -73,11 +111,13 @@ impl MidiFile {
     pub fn new() -> Self {
         Self {
             division: Division::TicksPerQuarter(120),
-            tracks: vec![Vec::new()],
+            format: None,
+            tracks: vec![Track::default()],
+            strangers: Vec::new(),
             delta: false,
-            sequential: false,
             joined: None,
-            source: None,
+            source: Arc::default(),
+            whole: false,
         }
     }
 
@@ -114,11 +154,10 @@ impl MidiFile {
     pub fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let mut file = read::read(bytes)?;
         file.work_out_times();
-        file.source = Some(bytes.to_vec());
         Ok(file)
     }
 
-    /// Writes the file: format 0 with one track, 1 with several, 2 if it was loaded as that.
+    /// Writes the file in its [`format`](Self::format).
     ///
     /// # Errors
     /// `NotAllowed` if it cannot be written, `Unsupported` if it does not fit the format.
@@ -137,9 +176,19 @@ impl MidiFile {
     /// # Errors
     /// `Unsupported` if it does not fit the format: over 65,535 tracks, or 4 GiB in one.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        match &self.source {
-            Some(bytes) => Ok(bytes.clone()),
-            None => write::write(self),
+        match self.whole {
+            true => Ok(self.source.to_vec()),
+            false => write::write(self),
+        }
+    }
+
+    /// The format it is saved in: the one it was loaded with, else 0 with one track and 1 with
+    /// several, which sound together. In format 2 each track is a song of its own, with its own
+    /// tempos.
+    pub fn format(&self) -> u8 {
+        match self.format {
+            Some(format @ 1..) => format,
+            _ => u8::from(self.tracks.len() > 1),
         }
     }
 
@@ -170,7 +219,7 @@ impl MidiFile {
     /// `InvalidInput` out of range.
     pub fn set_ticks_per_quarter(&mut self, ticks: i64) -> Result<(), Error> {
         self.division = Division::TicksPerQuarter(range::ticks_per_quarter(ticks)?);
-        self.source = None;
+        self.whole = false;
         Ok(())
     }
 
@@ -178,27 +227,40 @@ impl MidiFile {
     /// else.
     pub fn duration_seconds(&mut self) -> f64 {
         self.work_out_times();
-        let seconds = self.tracks.iter().flatten().map(|event| event.seconds);
-        seconds.fold(0.0, f64::max)
+        let events = self.tracks.iter().flat_map(|track| &track.events);
+        events.map(|event| event.seconds).fold(0.0, f64::max)
     }
 
     fn work_out_times(&mut self) {
-        let map = self.tempo_map();
-        for event in self.tracks.iter_mut().flatten() {
-            event.seconds = map.tick_to_seconds(event.tick);
+        for (index, map) in self.tempo_maps().into_iter().enumerate() {
+            for event in &mut self.tracks[index].events {
+                event.seconds = map.tick_to_seconds(event.tick);
+            }
         }
     }
 
     /// The tempos and time signatures of all tracks.
     pub fn tempo_map(&self) -> TempoMap {
-        let kinds = self.tracks.iter().flatten();
-        TempoMap::new(self.division, kinds.map(|event| (event.tick, &event.kind)))
+        self.map_of(&self.tracks)
+    }
+
+    /// The map that each track goes by: that of all tracks, or in format 2 its own.
+    pub(crate) fn tempo_maps(&self) -> Vec<TempoMap> {
+        match self.format() {
+            2 => self.tracks.chunks(1).map(|one| self.map_of(one)).collect(),
+            _ => vec![self.tempo_map(); self.tracks.len()],
+        }
+    }
+
+    fn map_of(&self, tracks: &[Track]) -> TempoMap {
+        let events = tracks.iter().flat_map(|track| &track.events);
+        TempoMap::new(self.division, events.map(|event| (event.tick, &event.kind)))
     }
 
     /// Adds an empty track; returns its index.
     pub fn add_track(&mut self) -> usize {
-        self.source = None;
-        self.tracks.push(Vec::new());
+        self.whole = false;
+        self.tracks.push(Track::default());
         self.tracks.len() - 1
     }
 
@@ -216,7 +278,8 @@ impl MidiFile {
                 kind: event.kind.clone(),
             }
         };
-        stored.into_iter().flatten().map(event).collect()
+        let events = stored.into_iter().flat_map(|track| &track.events);
+        events.map(event).collect()
     }
 
     /// Lists and takes ticks from the start of the song, as at first.
@@ -231,10 +294,6 @@ impl MidiFile {
 
     /// The events of each track, in the order in which they sound.
     pub(crate) fn sorted_tracks(&self) -> impl Iterator<Item = Vec<(i64, &EventKind)>> {
-        self.tracks.iter().map(|track| {
-            let mut events: Vec<_> = track.iter().map(|e| (e.tick, &e.kind)).collect();
-            events.sort_by_key(|(tick, _)| *tick);
-            events
-        })
+        self.tracks.iter().map(Track::sorted)
     }
 }

@@ -65,6 +65,20 @@ pub fn tempo(bpm: f64) -> Result<u32, Error> {
     Ok(us as u32)
 }
 
+/// What follows the `F0` of a whole SysEx message.
+pub fn sysex(message: &[u8]) -> Result<&[u8], Error> {
+    match message {
+        [0xF0, data @ ..] if matches!(data, [body @ .., 0xF7] if body.iter().all(|byte| *byte < 0x80)) => {
+            Ok(data)
+        }
+        _ => Err(Error::invalid(format!(
+            "a SysEx message begins with 240 (0xF0), ends with 247 (0xF7) and has bytes of 0 to \
+             127 between, got {} bytes of another form",
+            message.len()
+        ))),
+    }
+}
+
 /// The index of a track to add to.
 pub fn track(index: i64, count: usize) -> Result<usize, Error> {
     usize::try_from(index)

@@ -1,18 +1,23 @@
 //! Reading MIDI files. The bytes are a stranger's: everything is checked, nothing panics.
 
+use std::ops::Range;
+
 use midly::{MidiMessage, TrackEventKind};
 use plugpen_proto::Error;
 
-use super::{Division, EventKind, MidiFile, Stored};
+use super::{Division, EventKind, MidiFile, Stored, Stranger, Track};
 
 /// Reads a file; its times are not worked out.
 ///
 /// The chunks are walked here and not by midly, whose header reader panics on some divisions and
 /// whose lenient mode ends a track in silence at the first event it does not like.
 pub fn read(bytes: &[u8]) -> Result<MidiFile, Error> {
-    let mut chunks = Chunks(unwrap_riff(bytes)?);
+    let mut chunks = Chunks {
+        file: bytes,
+        place: unwrap_riff(bytes)?,
+    };
     let header = match chunks.next().transpose()? {
-        Some((b"MThd", header, _)) => header,
+        Some(chunk) if chunk.id == b"MThd" => chunk.body,
         _ => return Err(bad("it does not begin with an MThd chunk")),
     };
     let &[0, format, count_high, count_low, high, low, ..] = header else {
@@ -23,15 +28,22 @@ pub fn read(bytes: &[u8]) -> Result<MidiFile, Error> {
     }
     let division = division([high, low])?;
     let declared = usize::from(u16::from_be_bytes([count_high, count_low]));
-    let mut tracks = Vec::new();
+    let (mut tracks, mut strangers) = (Vec::new(), Vec::new());
     for chunk in chunks {
-        if let (b"MTrk", body, whole) = chunk? {
-            tracks.push(
-                track(whole, body).map_err(|error| {
-                    bad(format!("in track {}: {}", tracks.len(), error.message))
-                })?,
-            );
+        let chunk = chunk?;
+        if chunk.id != b"MTrk" {
+            strangers.push(Stranger {
+                track: tracks.len(),
+                source: chunk.place,
+            });
+            continue;
         }
+        let events = track(&bytes[chunk.place.clone()], chunk.body)
+            .map_err(|error| bad(format!("in track {}: {}", tracks.len(), error.message)))?;
+        tracks.push(Track {
+            events,
+            source: Some(chunk.place),
+        });
     }
     if tracks.len() < declared {
         let found = tracks.len();
@@ -40,15 +52,17 @@ pub fn read(bytes: &[u8]) -> Result<MidiFile, Error> {
         )));
     }
     if tracks.is_empty() {
-        tracks.push(Vec::new());
+        tracks.push(Track::default());
     }
     Ok(MidiFile {
         division,
+        format: Some(format),
         tracks,
+        strangers,
         delta: false,
-        sequential: format == 2,
         joined: None,
-        source: None,
+        source: bytes.into(),
+        whole: true,
     })
 }
 
@@ -75,48 +89,57 @@ fn division(bytes: [u8; 2]) -> Result<Division, Error> {
     }
 }
 
-/// The chunks of a file: id, body, and both with the length between them.
-struct Chunks<'a>(&'a [u8]);
+/// A chunk, and where it is in the file, its head included.
+struct Chunk<'a> {
+    id: &'a [u8; 4],
+    body: &'a [u8],
+    place: Range<usize>,
+}
+
+/// The chunks in a part of a file.
+struct Chunks<'a> {
+    file: &'a [u8],
+    place: Range<usize>,
+}
 
 impl<'a> Iterator for Chunks<'a> {
-    type Item = Result<(&'a [u8; 4], &'a [u8], &'a [u8]), Error>;
+    type Item = Result<Chunk<'a>, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let file = self.0;
-        let (id, rest) = file.split_first_chunk::<4>()?;
+        let Range { start, end } = self.place;
+        let (id, rest) = self.file[start..end].split_first_chunk::<4>()?;
         // Up to seven bytes of padding at the end are no chunk.
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        match rest.split_at_checked(length) {
-            Some((body, next)) => {
-                self.0 = next;
-                Some(Ok((id, body, &file[..8 + length])))
-            }
-            None => {
-                self.0 = &[];
-                Some(Err(bad(format!(
-                    "a chunk of {length} bytes ends after {}",
-                    rest.len()
-                ))))
-            }
-        }
+        let Some(body) = rest.get(..length) else {
+            self.place = end..end;
+            return Some(Err(bad(format!(
+                "a chunk of {length} bytes ends after {}",
+                rest.len()
+            ))));
+        };
+        self.place.start = start + 8 + length;
+        let place = start..self.place.start;
+        Some(Ok(Chunk { id, body, place }))
     }
 }
 
-/// The MIDI file in a RIFF file of form RMID; other bytes as they are.
-fn unwrap_riff(bytes: &[u8]) -> Result<&[u8], Error> {
-    let Some(riff) = bytes.strip_prefix(b"RIFF") else {
-        return Ok(bytes);
-    };
-    let mut rest = riff.get(8..).unwrap_or_default();
-    while let Some((header, body)) = rest.split_first_chunk::<8>() {
-        let [a, b, c, d, length @ ..] = *header;
-        let length = usize::try_from(u32::from_le_bytes(length)).unwrap_or(usize::MAX);
-        let end = length.min(body.len());
-        if [a, b, c, d] == *b"data" {
-            return Ok(&body[..end]);
+/// Where the MIDI file is in a RIFF file of form RMID; all of other bytes.
+fn unwrap_riff(bytes: &[u8]) -> Result<Range<usize>, Error> {
+    if !bytes.starts_with(b"RIFF") {
+        return Ok(0..bytes.len());
+    }
+    let mut start = 12;
+    while let Some([a, b, c, d, length @ ..]) =
+        bytes.get(start..).and_then(<[u8]>::first_chunk::<8>)
+    {
+        let length = usize::try_from(u32::from_le_bytes(*length)).unwrap_or(usize::MAX);
+        start += 8;
+        let end = start.saturating_add(length).min(bytes.len());
+        if [*a, *b, *c, *d] == *b"data" {
+            return Ok(start..end);
         }
-        rest = body.get(end + end % 2..).unwrap_or_default();
+        start = end + length % 2;
     }
     Err(bad("a RIFF file without MIDI data"))
 }
@@ -273,7 +296,7 @@ mod tests {
 
     fn kinds(bytes: &[u8]) -> Vec<(i64, EventKind)> {
         let file = read(bytes).unwrap();
-        let events = file.tracks.into_iter().flatten();
+        let events = file.tracks.into_iter().flat_map(|track| track.events);
         events.map(|event| (event.tick, event.kind)).collect()
     }
 
@@ -339,6 +362,7 @@ mod tests {
         let inner = file(0, [0, 96], &[NOTE]);
         riff.extend(u32::try_from(inner.len()).unwrap().to_le_bytes());
         riff.extend(&inner);
+        riff.extend(b"LIST\0\0\0\0");
         assert_eq!(kinds(&riff), kinds(&inner));
         assert_eq!(read(&file(1, [0, 96], &[])).unwrap().tracks.len(), 1);
     }

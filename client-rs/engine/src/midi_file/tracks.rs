@@ -1,6 +1,6 @@
 //! Joining and splitting tracks.
 
-use super::{MidiFile, Stored};
+use super::{MidiFile, Stored, Track};
 
 impl MidiFile {
     /// Merges all tracks into one, sorted by tick; events of one tick stay in the order of their
@@ -15,13 +15,15 @@ impl MidiFile {
             // A first track that is joined already knows where its events came from.
             if index > 0 || !already_joined {
                 let origin = if index == 0 { 0 } else { before + index - 1 };
-                track.iter_mut().for_each(|event| event.origin = origin);
+                let events = track.events.iter_mut();
+                events.for_each(|event| event.origin = origin);
             }
-            joined.append(&mut track);
+            joined.append(&mut track.events);
         }
-        joined.sort_by_key(|event| event.tick);
-        self.tracks = vec![joined];
-        self.source = None;
+        joined.sort_by_key(|event: &Stored| event.tick);
+        self.tracks = vec![joined.into()];
+        self.format = None;
+        self.whole = false;
     }
 
     /// Undoes [`join_tracks`](Self::join_tracks); events added since belong to the first track. A
@@ -30,16 +32,17 @@ impl MidiFile {
     pub fn split_tracks(&mut self) {
         if let Some(count) = self.joined.take() {
             let mut split = vec![Vec::new(); count];
-            for event in std::mem::take(&mut self.tracks[0]) {
+            for event in std::mem::take(&mut self.tracks[0].events) {
                 split[event.origin].push(event);
             }
-            split.extend(self.tracks.drain(1..));
-            self.tracks = split;
-            self.source = None;
+            let since = self.tracks.drain(1..).collect::<Vec<_>>();
+            self.tracks = split.into_iter().map(Track::from).chain(since).collect();
+            self.whole = false;
         } else if let [track] = &mut self.tracks[..] {
-            let split = by_channel(std::mem::take(track));
-            self.tracks = split;
-            self.source = None;
+            let split = by_channel(std::mem::take(&mut track.events));
+            self.tracks = split.into_iter().map(Track::from).collect();
+            self.format = None;
+            self.whole = false;
         }
     }
 }

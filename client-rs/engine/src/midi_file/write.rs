@@ -1,7 +1,7 @@
 //! Writing MIDI files.
 
 use midly::num::{u4, u7, u15, u28};
-use midly::{Format, Fps, Header, MetaMessage, MidiMessage, PitchBend, Timing};
+use midly::{Format, Header, MetaMessage, MidiMessage, PitchBend, Timing};
 use midly::{TrackEvent, TrackEventKind};
 use plugpen_proto::Error;
 
@@ -12,27 +12,53 @@ const MAX_DELTA: i64 = 0x0FFF_FFFF;
 /// Kind number of a meta event that says nothing to anybody: "sequencer specific", without data.
 const FILLER: u8 = 0x7F;
 
-/// The bytes of a file: tracks sorted, each ended by one end-of-track event.
+/// Bytes of a header chunk.
+const HEADER: usize = 14;
+
+/// The bytes of a file: tracks that were not changed as they were read, the others sorted and
+/// ended by one end-of-track event, and between them the chunks of unknown kinds.
 pub fn write(file: &MidiFile) -> Result<Vec<u8>, Error> {
-    let format = match (file.sequential, file.tracks.len()) {
-        (true, _) => Format::Sequential,
-        (false, 1) => Format::SingleTrack,
-        (false, _) => Format::Parallel,
+    let too_much = |why: &str| {
+        Error::unsupported(format!(
+            "this does not fit into a MIDI file: {why}; use fewer tracks or shorter events"
+        ))
     };
-    let timing = match file.division {
-        Division::TicksPerQuarter(ticks) => Timing::Metrical(u15::from(ticks)),
+    let count = u16::try_from(file.tracks.len()).map_err(|_| too_much("too many tracks"))?;
+    let division = match file.division {
+        Division::TicksPerQuarter(ticks) => ticks.to_be_bytes(),
         Division::Timecode {
             fps,
             ticks_per_frame,
-        } => Timing::Timecode(Fps::from_int(fps).unwrap_or(Fps::Fps30), ticks_per_frame),
+        } => [fps.wrapping_neg(), ticks_per_frame],
     };
-    let tracks: Vec<_> = file.sorted_tracks().map(|events| track(&events)).collect();
+    let mut bytes = b"MThd\0\0\0\x06\0".to_vec();
+    bytes.push(file.format());
+    bytes.extend(count.to_be_bytes());
+    bytes.extend(division);
+    let mut strangers = file.strangers.iter().peekable();
+    for (index, track) in file.tracks.iter().enumerate() {
+        while let Some(stranger) = strangers.next_if(|stranger| stranger.track <= index) {
+            bytes.extend_from_slice(&file.source[stranger.source.clone()]);
+        }
+        match &track.source {
+            Some(source) => bytes.extend_from_slice(&file.source[source.clone()]),
+            None => {
+                let chunk = chunk(&track.sorted()).map_err(|error| too_much(&error.to_string()))?;
+                bytes.extend_from_slice(&chunk[HEADER..]);
+            }
+        }
+    }
+    for stranger in strangers {
+        bytes.extend_from_slice(&file.source[stranger.source.clone()]);
+    }
+    Ok(bytes)
+}
+
+/// A header, which midly writes as well, and the chunk of one track.
+fn chunk(events: &[(i64, &EventKind)]) -> std::io::Result<Vec<u8>> {
+    let header = Header::new(Format::SingleTrack, Timing::Metrical(u15::from(1)));
     let mut bytes = Vec::new();
-    midly::write(&Header::new(format, timing), &tracks, &mut bytes).map_err(|error| {
-        Error::unsupported(format!(
-            "this does not fit into a MIDI file: {error}; use fewer tracks or shorter events"
-        ))
-    })?;
+    midly::write_std(&header, [&track(events)], &mut bytes)?;
     Ok(bytes)
 }
 

@@ -32,12 +32,17 @@ impl<'py> FromPyObject<'_, 'py> for Int {
 }
 
 impl Int {
-    /// An index below `count`; `what` names what is indexed ("parameter").
-    pub fn index(self, what: &str, count: u32) -> PyResult<u32> {
+    /// An index below `count`; `what` names what is indexed ("parameter"), `failed` what is not
+    /// done if there is no such ("set parameter").
+    pub fn index(self, what: &str, count: u32, failed: &str) -> PyResult<u32> {
         let index = u32::try_from(self.0).ok().filter(|index| *index < count);
         index.ok_or_else(|| {
             let count = usize::try_from(count).unwrap_or(usize::MAX);
-            exception(&Error::out_of_range(what, self.0, count))
+            let error = Error::out_of_range(what, self.0, count);
+            exception(&Error {
+                message: format!("Failed to {failed}: {}", error.message),
+                ..error
+            })
         })
     }
 

@@ -93,7 +93,16 @@ impl PluginChain {
         let position = usize::try_from(index.0).ok();
         position
             .filter(|position| *position < self.plugins.len())
-            .ok_or_else(|| exception(&Error::out_of_range("Plugin", index.0, self.plugins.len())))
+            .ok_or_else(|| {
+                let last = self.plugins.len().saturating_sub(1);
+                exception(&Error::new(
+                    ErrorReason::IndexOutOfRange,
+                    format!(
+                        "Plugin index out of range: {} is not in [0, {last}]",
+                        index.0
+                    ),
+                ))
+            })
     }
 
     fn play_events<'py>(

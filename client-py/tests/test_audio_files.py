@@ -10,6 +10,12 @@ from conftest import peak
 import plugpen
 
 
+@pytest.mark.contract(
+    "1/signatures: read_audio",
+    "1/signatures: write_audio",
+    "1/signatures: get_audio_info",
+    "0/5 corrections: half-LSB PCM rounding",
+)
 @pytest.mark.parametrize(
     ("bit_depth", "error"), [(16, 0.51 * 2**-15), (24, 0.51 * 2**-23), (32, 0)]
 )

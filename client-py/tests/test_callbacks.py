@@ -10,6 +10,11 @@ import pytest
 import plugpen
 
 
+@pytest.mark.contract(
+    "2/misc: callbacks",
+    "0/7 decided: a host-made set_param fires the value callback",
+    "0/7 decided: callbacks on one background thread, in order",
+)
 def test_a_set_parameter_is_told(delay: plugpen.Plugin) -> None:
     told: list[tuple[int, float]] = []
     threads = set()
@@ -32,6 +37,11 @@ def test_a_set_parameter_is_told(delay: plugpen.Plugin) -> None:
     assert len(told) == count
 
 
+@pytest.mark.contract(
+    "2/misc: callbacks",
+    "0/7 decided: callbacks on one background thread, in order",
+    "0/7 decided: poll_callbacks waits and counts",
+)
 def test_gestures_are_told_in_order(delay: plugpen.Plugin) -> None:
     told: list[Any] = []
     delay.set_param_gesture_callback(lambda index, begins: told.append((index, begins)))
@@ -60,6 +70,7 @@ def test_a_callback_may_use_the_plugin(delay: plugpen.Plugin) -> None:
     assert seen == [pytest.approx(0.5, abs=1e-6)]
 
 
+@pytest.mark.contract("2/misc: callbacks: exceptions come out of poll_callbacks")
 def test_what_a_callback_raises_comes_out_of_poll(
     delay: plugpen.Plugin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,10 +110,12 @@ def test_what_cannot_be_called(delay: plugpen.Plugin, callback: Any) -> None:
             setter(callback)
 
 
+@pytest.mark.contract("2/misc: callback_events_dropped")
 def test_nothing_is_dropped(delay: plugpen.Plugin) -> None:
     assert delay.callback_events_dropped() == 0
 
 
+@pytest.mark.contract("0/8 more than minihost: VST2")
 def test_calls_of_a_vst2_to_its_host_are_told(open_plugin: Callable[..., plugpen.Plugin]) -> None:
     path = "/usr/lib/vst/MVerb-vst.so"
     calls: list[Any] = []

@@ -21,6 +21,13 @@ def amps(open_plugin: Open) -> list[plugpen.Plugin]:
     return amps
 
 
+@pytest.mark.contract(
+    "3/PluginChain: get_plugin",
+    "3/PluginChain: get_plugin: bad index",
+    "3/PluginChain: tail_seconds, latency_samples",
+    "3/PluginChain: sample_rate is read-only",
+    "0/7 decided: chain tail_seconds is the maximum",
+)
 def test_what_a_chain_is(amps: list[plugpen.Plugin]) -> None:
     chain = plugpen.PluginChain(amps)
     assert chain.num_plugins == 3
@@ -37,6 +44,10 @@ def test_what_a_chain_is(amps: list[plugpen.Plugin]) -> None:
         chain.sample_rate = 44100.0  # type: ignore[misc]
 
 
+@pytest.mark.contract(
+    "1/signatures: PluginChain",
+    "0/7 decided: a tuple for a list, a Path for a str",
+)
 def test_a_chain_plays_one_after_the_other(amps: list[plugpen.Plugin], noise: np.ndarray) -> None:
     chain = plugpen.PluginChain(tuple(amps))
     out = np.zeros((1, 512), np.float32)
@@ -44,11 +55,13 @@ def test_a_chain_plays_one_after_the_other(amps: list[plugpen.Plugin], noise: np
     assert np.allclose(out, noise[:1] * GAIN**3, atol=1e-4)
 
 
+@pytest.mark.contract("3/PluginChain: tail_seconds, latency_samples")
 def test_latencies_add_up(open_plugin: Open) -> None:
     plugins = [open_plugin(LV2 / "ZaMaximX2.lv2") for _ in range(2)]
     assert plugpen.PluginChain(plugins).latency_samples == 960
 
 
+@pytest.mark.contract("3/PluginChain: channels that do not match")
 def test_channels_that_do_not_match(open_plugin: Open, amps: list[plugpen.Plugin]) -> None:
     delay = open_plugin(LV2 / "mda.lv2", plugin="MDA Delay")
     samples = np.ones((1, 64), np.float32)
@@ -59,6 +72,10 @@ def test_channels_that_do_not_match(open_plugin: Open, amps: list[plugpen.Plugin
     assert peak(out) > 0.1
 
 
+@pytest.mark.contract(
+    "3/PluginChain: keeps its plugins alive",
+    "0/5 corrections: chains keep their plugins alive",
+)
 def test_a_chain_keeps_its_plugins(open_plugin: Open) -> None:
     chain = plugpen.PluginChain([plugpen.Plugin(LV2 / "eg-amp.lv2") for _ in range(2)])
     gc.collect()
@@ -66,18 +83,25 @@ def test_a_chain_keeps_its_plugins(open_plugin: Open) -> None:
     chain.process(out.copy(), out)
 
 
+@pytest.mark.contract("3/PluginChain: []")
 @pytest.mark.parametrize("plugins", [[], ()])
 def test_an_empty_chain(plugins: Any) -> None:
     with pytest.raises(RuntimeError, match="at least one plugin"):
         plugpen.PluginChain(plugins)
 
 
+@pytest.mark.contract("3/PluginChain: not a Plugin")
 @pytest.mark.parametrize("plugins", [None, 3, [3], ["eg-amp.lv2"]])
 def test_what_are_no_plugins(plugins: Any) -> None:
     with pytest.raises(TypeError):
         plugpen.PluginChain(plugins)
 
 
+@pytest.mark.contract(
+    "3/PluginChain: rates differ",
+    "3/PluginChain: the same plugin twice",
+    "3/PluginChain: a closed plugin",
+)
 def test_what_cannot_be_chained(open_plugin: Open, amps: list[plugpen.Plugin]) -> None:
     slow = open_plugin(LV2 / "eg-amp.lv2", 44100)
     with pytest.raises(RuntimeError, match="Sample rate mismatch"):
@@ -89,6 +113,10 @@ def test_what_cannot_be_chained(open_plugin: Open, amps: list[plugpen.Plugin]) -
         plugpen.PluginChain([slow])
 
 
+@pytest.mark.contract(
+    "3/PluginChain: process: the least max_block_size",
+    "3/PluginChain: process: 0 frames",
+)
 def test_blocks_that_do_not_fit(amps: list[plugpen.Plugin]) -> None:
     chain = plugpen.PluginChain(amps)
     for frames in (0, 513):
@@ -97,6 +125,11 @@ def test_blocks_that_do_not_fit(amps: list[plugpen.Plugin]) -> None:
             chain.process(block, block.copy())
 
 
+@pytest.mark.contract(
+    "3/PluginChain: MIDI: to the first that accepts it, carried on, returned from the last",
+    "0/3 both spellings: midi_events or midi_in",
+    "3/PluginChain: midi_dropped",
+)
 def test_midi_goes_to_the_first_that_takes_it(open_plugin: Open, epiano: plugpen.Plugin) -> None:
     reverb = open_plugin(LV2 / "MVerb.lv2")
     chain = plugpen.PluginChain([epiano, reverb])
@@ -111,6 +144,9 @@ def test_midi_goes_to_the_first_that_takes_it(open_plugin: Open, epiano: plugpen
     assert chain.midi_dropped == 0
 
 
+@pytest.mark.contract(
+    "3/PluginChain: MIDI: to the first that accepts it, carried on, returned from the last",
+)
 def test_midi_is_carried_on(open_plugin: Open, epiano: plugpen.Plugin) -> None:
     fifths = open_plugin(LV2 / "eg-fifths.lv2")
     alone, out = np.zeros((2, 512), np.float32), np.zeros((2, 512), np.float32)
@@ -123,6 +159,7 @@ def test_midi_is_carried_on(open_plugin: Open, epiano: plugpen.Plugin) -> None:
     assert not np.allclose(out, alone, atol=1e-4)
 
 
+@pytest.mark.contract("3/PluginChain: process_auto")
 def test_changes_name_their_plugin(amps: list[plugpen.Plugin]) -> None:
     chain = plugpen.PluginChain(amps)
     ones, out = np.ones((1, 100), np.float32), np.zeros((1, 100), np.float32)
@@ -133,6 +170,7 @@ def test_changes_name_their_plugin(amps: list[plugpen.Plugin]) -> None:
     assert amps[1].get_param(0) != pytest.approx(unity, abs=1e-6)
 
 
+@pytest.mark.contract("3/PluginChain: process_auto: bad plugin_index")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -149,6 +187,7 @@ def test_malformed_changes(amps: list[plugpen.Plugin], change: Any, message: str
         chain.process_auto(block, block.copy(), [], [change])
 
 
+@pytest.mark.contract("3/PluginChain: set_mix, get_mix")
 def test_mixes(amps: list[plugpen.Plugin]) -> None:
     chain = plugpen.PluginChain(amps)
     ones, out = np.ones((1, 64), np.float32), np.zeros((1, 64), np.float32)
@@ -162,6 +201,7 @@ def test_mixes(amps: list[plugpen.Plugin]) -> None:
             chain.set_mix(index, mix)
 
 
+@pytest.mark.contract("0/3 both spellings: enabled or non_realtime")
 def test_reset_and_non_realtime(amps: list[plugpen.Plugin]) -> None:
     chain = plugpen.PluginChain(amps)
     chain.reset()
@@ -174,6 +214,7 @@ def test_reset_and_non_realtime(amps: list[plugpen.Plugin]) -> None:
         chain.set_non_realtime()
 
 
+@pytest.mark.contract("2/properties: sample_rate: not while in a chain")
 def test_the_rate_is_fixed_while_chained(amps: list[plugpen.Plugin]) -> None:
     with plugpen.PluginChain(amps) as chain:
         with pytest.raises(RuntimeError, match="chain"):
@@ -182,6 +223,7 @@ def test_the_rate_is_fixed_while_chained(amps: list[plugpen.Plugin]) -> None:
     amps[0].sample_rate = 44100
 
 
+@pytest.mark.contract("3/PluginChain: close, context manager")
 def test_closing_a_chain_leaves_its_plugins(amps: list[plugpen.Plugin]) -> None:
     chain = plugpen.PluginChain(amps)
     chain.close()

@@ -96,6 +96,7 @@ def test_other_plugins_live_on(delay: plugpen.Plugin, mverb: plugpen.Plugin) -> 
     mverb.process(block, block.copy())
 
 
+@pytest.mark.contract("0/6 traps: fork() is refused with a clear error")
 def test_a_forked_child_is_told_and_the_parent_plays_on(delay: plugpen.Plugin) -> None:
     block = np.zeros((2, 64), np.float32)
 
@@ -117,6 +118,7 @@ def test_a_forked_child_is_told_and_the_parent_plays_on(delay: plugpen.Plugin) -
     assert delay.is_alive
 
 
+@pytest.mark.contract("0/6 traps: fork() is refused with a clear error")
 def test_a_forked_child_opens_its_own(delay: plugpen.Plugin) -> None:
     def child() -> None:
         with plugpen.Plugin(delay.path, plugin="MDA Delay") as own:

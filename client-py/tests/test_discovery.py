@@ -27,6 +27,7 @@ KEYS = {
 pytestmark = pytest.mark.usefixtures("real_plugins")
 
 
+@pytest.mark.contract("10/discovery: probe: keys", "1/signatures: probe, scan_directory")
 def test_a_plugin_is_known_without_playing_it() -> None:
     info = plugpen.probe(LV2 / "MVerb.lv2")
     assert set(info) == KEYS
@@ -36,6 +37,7 @@ def test_a_plugin_is_known_without_playing_it() -> None:
     assert info["path"].rstrip("/") == str(LV2 / "MVerb.lv2")
 
 
+@pytest.mark.contract("10/discovery: probe: the first plugin of a bundle")
 def test_one_of_a_bundle() -> None:
     first = plugpen.probe(LV2 / "mda.lv2")
     by_name = plugpen.probe(LV2 / "mda.lv2", plugin="MDA ePiano")
@@ -49,14 +51,23 @@ def test_one_of_a_bundle() -> None:
         plugpen.probe(LV2 / "mda.lv2", "Organ 9000")
 
 
+@pytest.mark.contract("10/discovery: probe: errors")
 def test_what_cannot_be_probed(tmp_path: Path) -> None:
-    for path in (tmp_path / "missing.lv2", tmp_path, ""):
-        with pytest.raises(RuntimeError):
+    for path, message in (
+        (tmp_path / "missing.lv2", "Plugin file does not exist: /"),
+        (tmp_path, "No compatible plugin types found for file: /"),
+        ("", "plugin_path is empty"),
+    ):
+        with pytest.raises(RuntimeError, match=f"Failed to probe plugin: {message}"):
             plugpen.probe(path)
     with pytest.raises(TypeError):
         plugpen.probe(None)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract(
+    "10/discovery: scan_directory: recursive, not the directory itself",
+    "10/discovery: scan_directory: path is filled",
+)
 def test_a_folder_is_scanned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "deeper").mkdir()
     (tmp_path / "deeper" / "mda.lv2").symlink_to(LV2 / "mda.lv2")
@@ -68,10 +79,39 @@ def test_a_folder_is_scanned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert caplog.records == []
 
 
+@pytest.mark.contract("10/discovery: scan_directory: an empty folder")
 def test_an_empty_folder(tmp_path: Path) -> None:
     assert plugpen.scan_directory(str(tmp_path)) == []
 
 
+@pytest.mark.contract("10/discovery: scan_directory: not a directory")
 def test_what_is_no_folder(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="Failed to scan directory"):
         plugpen.scan_directory(tmp_path / "missing")
+
+
+@pytest.mark.contract(
+    "10/discovery: probe: accepts_midi, format", "10/discovery: probe: unique_id of LV2 and VST3"
+)
+def test_what_minihost_says_too() -> None:
+    verb = plugpen.probe("/usr/lib/vst3/ZamVerb.vst3")
+    assert (verb["format"], verb["unique_id"], verb["accepts_midi"]) == ("VST3", "FF26EDC5", False)
+    piano = plugpen.probe(EPIANO)
+    assert (piano["format"], piano["accepts_midi"]) == ("LV2", True)
+    value = 0
+    for character in EPIANO:
+        value = (31 * value + ord(character)) % 2**32
+    assert piano["unique_id"] == f"{value:08X}"
+
+
+@pytest.mark.contract("10/discovery: scan_directory: what cannot be probed is skipped")
+def test_what_cannot_be_read_is_left_out_and_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "broken.vst3").write_text("no plugin")
+    (tmp_path / "notes.txt").write_text("no plugin")
+    (tmp_path / "eg-amp.lv2").symlink_to(LV2 / "eg-amp.lv2")
+    with caplog.at_level(logging.WARNING, "plugpen"):
+        plugins = plugpen.scan_directory(tmp_path, refresh=True)
+    assert [plugin["name"] for plugin in plugins] == ["Simple Amplifier"]
+    assert [record.getMessage() for record in caplog.records if "broken.vst3" in str(record.args)]

@@ -23,6 +23,7 @@ def test_every_exception_is_a_plugin_error_and_survives_pickling(
     assert (str(copy), copy.reason, copy.death) == ("why", "SOME_REASON", death)
 
 
+@pytest.mark.contract("0/4 exceptions: subclass what minihost raises")
 @pytest.mark.parametrize(
     ("cls", "base"),
     [

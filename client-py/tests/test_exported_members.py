@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import pkgutil
 import re
 from collections.abc import Iterator
 from types import ModuleType
@@ -10,10 +11,14 @@ import pytest
 
 import plugpen
 
+PUBLIC_MODULES = [
+    module.name
+    for module in pkgutil.iter_modules(plugpen.__path__)
+    if not module.name.startswith("_")
+]
 
-@pytest.mark.parametrize(
-    "module", ["plugpen", "plugpen.analysis", "plugpen.audio_io", "plugpen.render"]
-)
+
+@pytest.mark.parametrize("module", ["plugpen", *(f"plugpen.{name}" for name in PUBLIC_MODULES)])
 def test_the_list_is_sorted_and_complete(module: str) -> None:
     listed = importlib.import_module(module).__all__
     assert listed == sorted(listed)
@@ -45,6 +50,7 @@ def undocumented(name: str, item: object) -> Iterator[str]:
         yield from (f"{name}: {argument} is not listed" for argument in arguments - listed)
 
 
+@pytest.mark.contract("0/1 names: classes have docstrings")
 @pytest.mark.parametrize("module", [plugpen, plugpen.analysis])
 def test_everything_is_documented(module: ModuleType) -> None:
     missing = []
@@ -65,6 +71,7 @@ def test_everything_is_documented(module: ModuleType) -> None:
     assert missing == []
 
 
+@pytest.mark.contract("1/signatures: constants")
 def test_constants_are_minihosts() -> None:
     assert plugpen.MH_CHANGE_LATENCY == 1
     assert plugpen.MH_CHANGE_PARAM_INFO == 2
@@ -73,3 +80,29 @@ def test_constants_are_minihosts() -> None:
     assert plugpen.MH_PRECISION_SINGLE == 0
     assert plugpen.MH_PRECISION_DOUBLE == 1
     assert plugpen.MIDI_OUT_CAPACITY == 256
+
+
+# What minihost's own list has, and its submodules' public names.
+MINIHOST = {
+    "plugpen": """
+        MidiFile MidiRenderer Plugin PluginChain VstPreset find_param_by_name get_audio_info
+        load_vstpreset parse_automation_file parse_param_arg probe read_audio read_vstpreset
+        render_midi render_midi_stream render_midi_to_file scan_directory write_audio
+        MH_CHANGE_LATENCY MH_CHANGE_NON_PARAM_STATE MH_CHANGE_PARAM_INFO MH_CHANGE_PROGRAM
+        MH_PRECISION_DOUBLE MH_PRECISION_SINGLE
+    """,
+    "plugpen.audio_io": "get_audio_info read_audio write_audio",
+    "plugpen.automation": "find_param_by_name parse_automation_file parse_param_arg",
+    "plugpen.render": "MidiRenderer render_midi render_midi_stream render_midi_to_file",
+    "plugpen.vstpreset": """
+        VstPreset load_vstpreset read_class_id_from_bundle read_vstpreset save_vstpreset
+        write_vstpreset
+    """,
+}
+
+
+@pytest.mark.contract("0/1 names: minihost's __all__", "0/1 names: submodules")
+@pytest.mark.parametrize("module", MINIHOST)
+def test_minihosts_names_are_there(module: str) -> None:
+    names = set(MINIHOST[module].split())
+    assert names - set(importlib.import_module(module).__all__) == set()

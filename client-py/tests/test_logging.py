@@ -11,6 +11,7 @@ import pytest
 from conftest import LV2, Open
 
 
+@pytest.mark.contract("0/6 traps: plugin chatter goes to the log")
 def test_chatter_is_logged(
     open_test_plugin: Open, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

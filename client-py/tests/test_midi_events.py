@@ -37,6 +37,11 @@ def test_a_note_begins_at_its_frame(epiano: plugpen.Plugin) -> None:
     assert peak(out[:, 300:]) > 1e-4
 
 
+@pytest.mark.contract(
+    "2/process: midi: a list for a tuple",
+    "2/process: midi_in: tuple, None",
+    "0/7 decided: a tuple for a list, a Path for a str",
+)
 @pytest.mark.parametrize("make", [list, tuple, iter, lambda events: (e for e in events)])
 def test_any_iterable_of_tuples(fifths: plugpen.Plugin, make: Any) -> None:
     empty = np.zeros((0, 64), np.float32)
@@ -49,12 +54,19 @@ def test_any_iterable_of_tuples(fifths: plugpen.Plugin, make: Any) -> None:
     ]
 
 
+@pytest.mark.contract("2/process: midi: offset >= frames")
 def test_offsets_beyond_the_block_mean_its_last_frame(fifths: plugpen.Plugin) -> None:
     empty = np.zeros((0, 64), np.float32)
     heard = fifths.process_midi(empty, empty.copy(), [(64, 0x90, 60, 1), (2**31 - 1, 0x90, 61, 1)])
     assert {event[0] for event in heard} == {63}
 
 
+@pytest.mark.contract(
+    "2/process: MIDI out: 256 events",
+    "0/6 traps: MIDI output is never dropped without a count",
+    "0/6 traps: the MIDI output cap is a keyword",
+    "2/properties: path, max_block_size, midi_out_dropped",
+)
 def test_output_beyond_the_capacity_is_counted(fifths: plugpen.Plugin) -> None:
     empty = np.zeros((0, 64), np.float32)
     events = [(index % 64, 0x90, 40 + index % 40, 1) for index in range(200)]
@@ -68,6 +80,11 @@ def test_output_beyond_the_capacity_is_counted(fifths: plugpen.Plugin) -> None:
         fifths.process_midi(empty, empty.copy(), [], -1)
 
 
+@pytest.mark.contract(
+    "2/process: midi: short tuple",
+    "2/process: midi: offset < 0",
+    "2/process: midi: status and data",
+)
 @pytest.mark.parametrize(
     ("event", "message"),
     [
@@ -96,6 +113,7 @@ def test_malformed_events(epiano: plugpen.Plugin, event: Any, message: str) -> N
     assert isinstance(raised.value, RuntimeError)
 
 
+@pytest.mark.contract("2/process: midi_in: tuple, None")
 @pytest.mark.parametrize("events", [None, 3, "notes", b"\x90", {0: NOTE}])
 def test_what_is_no_list_of_events(epiano: plugpen.Plugin, events: Any) -> None:
     with pytest.raises(TypeError, match="midi_in"):
@@ -104,6 +122,7 @@ def test_what_is_no_list_of_events(epiano: plugpen.Plugin, events: Any) -> None:
         epiano.process_auto(silence(), silence(), [], events)
 
 
+@pytest.mark.contract("0/8 more than minihost: SysEx and events of any length")
 def test_sysex_of_any_length_passes(epiano: plugpen.Plugin) -> None:
     long = b"\xf0" + bytes(range(100)) * 10 + b"\xf7"
     events: list[Any] = [(0, long), (1, bytearray(b"\x90\x3c\x64")), (2, b"\xf8")]
@@ -117,6 +136,10 @@ def test_more_events_than_fit_are_an_error(epiano: plugpen.Plugin) -> None:
     epiano.process_midi(silence(), silence(), [NOTE])
 
 
+@pytest.mark.contract(
+    "2/process: param_changes: split at the offsets",
+    "2/process: param_changes: sorted",
+)
 def test_changes_happen_at_their_frames(amp: plugpen.Plugin) -> None:
     steady = np.ones((1, 400), np.float32)
     out = np.zeros_like(steady)
@@ -129,6 +152,10 @@ def test_changes_happen_at_their_frames(amp: plugpen.Plugin) -> None:
     assert amp.get_param(0) == pytest.approx(quiet, abs=1e-6)
 
 
+@pytest.mark.contract(
+    "2/process: param_changes: several in one block",
+    "0/5 corrections: no parameter change is lost",
+)
 def test_no_change_is_lost(delay: plugpen.Plugin) -> None:
     changes = [(offset, index, 0.25 + index / 20) for offset in (0, 5) for index in range(6)]
     delay.process_auto(silence(), silence(), [], changes)
@@ -136,6 +163,7 @@ def test_no_change_is_lost(delay: plugpen.Plugin) -> None:
     assert delay.morph_capture() == pytest.approx(expected, abs=1e-6)
 
 
+@pytest.mark.contract("2/process: param_changes: malformed")
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -154,6 +182,7 @@ def test_malformed_changes(delay: plugpen.Plugin, change: Any, message: str) -> 
         delay.process_auto(silence(), silence(), [], [change])
 
 
+@pytest.mark.contract("2/process: param_changes: clamped")
 def test_values_of_changes_are_clamped(delay: plugpen.Plugin) -> None:
     delay.process_auto(silence(), silence(), [], [(0, 0, 7), (0, 1, -7)])
     assert delay.get_param(0) == 1.0

@@ -15,6 +15,10 @@ from conftest import EPIANO, LV2, Open
 import plugpen
 
 
+@pytest.mark.contract(
+    "0/8 more than minihost: a URI for a path",
+    "0/7 decided: a tuple for a list, a Path for a str",
+)
 def test_a_file_a_path_and_a_uri(open_plugin: Open) -> None:
     by_text = open_plugin(str(LV2 / "MVerb.lv2"))
     by_path = open_plugin(LV2 / "MVerb.lv2")
@@ -24,6 +28,7 @@ def test_a_file_a_path_and_a_uri(open_plugin: Open) -> None:
         assert by_uri.num_params == 12
 
 
+@pytest.mark.contract("0/8 more than minihost: a plugin by index, name, URI or class id")
 @pytest.mark.parametrize("selector", ["MDA ePiano", EPIANO])
 def test_any_plugin_of_a_bundle(open_plugin: Open, selector: str) -> None:
     assert open_plugin(LV2 / "mda.lv2", plugin=selector).name == "MDA ePiano"
@@ -42,6 +47,65 @@ def test_a_selector_that_fits_nothing(open_plugin: Open) -> None:
         open_plugin(LV2 / "mda.lv2", plugin=1.5)
 
 
+@pytest.mark.contract("2/constructor: signature", "0/1 names: keyword names")
+@pytest.mark.usefixtures("real_plugins")
+def test_all_arguments_have_names() -> None:
+    with (
+        plugpen.Plugin(
+            path=str(LV2 / "MVerb.lv2"),
+            sample_rate=44100,
+            max_block_size=64,
+            in_channels=2,
+            out_channels=2,
+            sidechain_channels=0,
+        ) as named,
+        plugpen.Plugin(LV2 / "MVerb.lv2", 44100.0, 64, 2, 2, 0) as placed,
+    ):
+        assert named.sample_rate == placed.sample_rate == 44100.0
+        assert named.max_block_size == placed.max_block_size == 64
+    with plugpen.Plugin(LV2 / "MVerb.lv2") as plugin:
+        assert (plugin.sample_rate, plugin.max_block_size) == (48000.0, 512)
+    for arguments, options in (((), {}), (("a", 1, 2, 3, 4, 5, 6), {}), (("a",), {"gain": 1})):
+        with pytest.raises(TypeError):
+            plugpen.Plugin(*arguments, **options)
+
+
+@pytest.mark.contract(
+    "2/constructor: missing file",
+    "2/constructor: relative path",
+    '2/constructor: ""',
+    "2/constructor: a URI",
+    "2/constructor: not a plugin",
+    "2/constructor: a directory without plugins",
+)
+def test_what_cannot_be_opened_is_said(
+    daemon: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.vst3").write_text("no plugin")
+    (tmp_path / "empty.lv2").mkdir()
+    gone = "Plugin file does not exist"
+    for path, message in (
+        (tmp_path / "missing.vst3", f"Failed to open plugin: {gone}: {tmp_path}/missing.vst3"),
+        ("missing.lv2", f"Failed to open plugin: {gone}: {tmp_path}/missing.lv2"),
+        ("", "Failed to open plugin: plugin_path is empty"),
+        ("http://nobody.example/Plugin", "Failed to open plugin: No LV2 plugin has the URI"),
+        (tmp_path / "text.vst3", f"Failed to open plugin: {tmp_path}/text.vst3 cannot be loaded"),
+        (tmp_path, "Failed to open plugin: No compatible plugin types found for file: /"),
+        (tmp_path / "empty.lv2", "Failed to open plugin: "),
+    ):
+        with pytest.raises(RuntimeError) as raised:
+            plugpen.Plugin(path)
+        assert str(raised.value).startswith(message)
+        assert isinstance(raised.value, FileNotFoundError) == (gone in message or "URI" in message)
+
+
+@pytest.mark.contract("2/constructor: plugin refuses")
+def test_a_plugin_that_refuses(open_test_plugin: Open) -> None:
+    with pytest.raises(RuntimeError, match="Failed to open plugin: createPluginInstance failed: "):
+        open_test_plugin("born-refusing")
+
+
 @pytest.mark.usefixtures("daemon")
 def test_what_is_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.lv2", "missing.lv2", ""):
@@ -54,6 +118,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         plugpen.Plugin(tmp_path)
 
 
+@pytest.mark.contract("2/constructor: relative path")
 @pytest.mark.usefixtures("real_plugins")
 def test_a_relative_path_is_this_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(LV2)
@@ -61,6 +126,11 @@ def test_a_relative_path_is_this_processes(monkeypatch: pytest.MonkeyPatch) -> N
         assert plugin.name == "Simple Amplifier"
 
 
+@pytest.mark.contract(
+    "2/constructor: sample_rate",
+    "2/constructor: max_block_size",
+    "0/5 corrections: argument checks name the range",
+)
 @pytest.mark.parametrize(
     "options",
     [
@@ -78,6 +148,10 @@ def test_values_out_of_range(open_plugin: Open, options: dict[str, float]) -> No
         open_plugin(LV2 / "eg-amp.lv2", **options)
 
 
+@pytest.mark.contract(
+    "2/constructor: in_channels, out_channels",
+    "2/constructor: sidechain_channels without a sidechain bus",
+)
 @pytest.mark.parametrize("channels", [-1, 0, 1, 8])
 def test_channel_counts_are_wishes(open_plugin: Open, channels: int) -> None:
     plugin = open_plugin(
@@ -90,12 +164,19 @@ def test_channel_counts_are_wishes(open_plugin: Open, channels: int) -> None:
     assert plugin.sidechain_channels == 0
 
 
+@pytest.mark.contract("0/1 names: argument-type errors are TypeError")
 @pytest.mark.parametrize("path", [None, 3, 1.5, ["eg-amp.lv2"]])
 def test_a_path_of_a_wrong_type(path: object) -> None:
     with pytest.raises(TypeError):
         plugpen.Plugin(path)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract(
+    "0/1 names: no pickle or copy",
+    "0/1 names: no new attributes",
+    "0/1 names: == is identity",
+    "2/properties: read-only",
+)
 def test_no_surprises_on_instances(amp: plugpen.Plugin) -> None:
     with pytest.raises(AttributeError):
         amp.colour = "red"  # type: ignore[attr-defined]
@@ -108,6 +189,7 @@ def test_no_surprises_on_instances(amp: plugpen.Plugin) -> None:
     assert hash(amp) == hash(amp)
 
 
+@pytest.mark.contract("2/misc: close, context manager")
 def test_closing(amp: plugpen.Plugin) -> None:
     block = np.zeros((1, 64), np.float32)
     amp.close()
@@ -125,6 +207,10 @@ def test_closing(amp: plugpen.Plugin) -> None:
     assert "closed" in repr(amp)
 
 
+@pytest.mark.contract(
+    "2/misc: close, context manager",
+    "0/5 corrections: close() and context managers",
+)
 def test_a_context_manager_closes(open_plugin: Open) -> None:
     with open_plugin(LV2 / "eg-amp.lv2") as plugin:
         pid = plugin.worker_pid

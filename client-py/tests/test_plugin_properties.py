@@ -7,6 +7,7 @@ from conftest import LV2, Open, peak
 import plugpen
 
 
+@pytest.mark.contract("2/properties: path, max_block_size, midi_out_dropped")
 def test_an_effect(mverb: plugpen.Plugin) -> None:
     assert (mverb.num_input_channels, mverb.num_output_channels) == (2, 2)
     assert (mverb.num_input_buses, mverb.num_output_buses) == (1, 1)
@@ -22,16 +23,25 @@ def test_an_effect(mverb: plugpen.Plugin) -> None:
         assert getattr(mverb, flag) is False
 
 
+@pytest.mark.contract(
+    "2/constructor: num_input_channels of a synth is 0",
+    "0/5 corrections: honest channel counts",
+)
 def test_an_instrument(epiano: plugpen.Plugin) -> None:
     assert (epiano.num_input_channels, epiano.num_output_channels) == (0, 2)
     assert epiano.num_params == 12
     assert epiano.accepts_midi is True
 
 
+@pytest.mark.contract("0/6 traps: latency before the first block")
 def test_latency_is_right_before_the_first_block(open_plugin: Open) -> None:
     assert open_plugin(LV2 / "ZaMaximX2.lv2").latency_samples == 480
 
 
+@pytest.mark.contract(
+    "2/properties: sample_rate: out of range",
+    "2/properties: sample_rate: parameters are kept",
+)
 def test_a_new_sample_rate_keeps_the_parameters(amp: plugpen.Plugin) -> None:
     amp.set_param(0, 0.25)
     amp.sample_rate = 44100
@@ -45,6 +55,10 @@ def test_a_new_sample_rate_keeps_the_parameters(amp: plugpen.Plugin) -> None:
     assert amp.sample_rate == 44100.0
 
 
+@pytest.mark.contract(
+    "2/properties: program: out of range",
+    "2/state: get_program_name: out of range",
+)
 def test_programs(mverb: plugpen.Plugin) -> None:
     before = mverb.morph_capture()
     names = [mverb.get_program_name(index) for index in range(mverb.num_programs)]
@@ -59,12 +73,20 @@ def test_programs(mverb: plugpen.Plugin) -> None:
             mverb.get_program_name(index)
 
 
+@pytest.mark.contract(
+    "2/properties: program: without programs",
+    "2/properties: program: reads 0 without programs",
+)
 def test_no_programs(amp: plugpen.Plugin) -> None:
     assert (amp.num_programs, amp.program) == (0, 0)
     with pytest.raises(RuntimeError):
         amp.program = 0
 
 
+@pytest.mark.contract(
+    "2/properties: bypass",
+    "0/6 traps: bypass without a bypass parameter is the host's",
+)
 def test_bypass_is_done_by_the_host(delay: plugpen.Plugin, noise: np.ndarray) -> None:
     out = np.zeros_like(noise)
     assert delay.bypass is False
@@ -80,6 +102,7 @@ def test_bypass_is_done_by_the_host(delay: plugpen.Plugin, noise: np.ndarray) ->
     assert peak(out - noise) > 0.01
 
 
+@pytest.mark.contract("2/properties: non_realtime")
 def test_non_realtime(amp: plugpen.Plugin) -> None:
     assert amp.non_realtime is False
     amp.non_realtime = True
@@ -88,6 +111,10 @@ def test_non_realtime(amp: plugpen.Plugin) -> None:
         amp.non_realtime = "yes"  # type: ignore[assignment]
 
 
+@pytest.mark.contract(
+    "2/properties: processing_precision: unsupported",
+    "2/properties: processing_precision: another value",
+)
 def test_precision(amp: plugpen.Plugin) -> None:
     assert amp.supports_double is False
     assert amp.processing_precision == plugpen.MH_PRECISION_SINGLE
@@ -96,3 +123,28 @@ def test_precision(amp: plugpen.Plugin) -> None:
         amp.processing_precision = plugpen.MH_PRECISION_DOUBLE
     with pytest.raises(ValueError, match="processing precision"):
         amp.processing_precision = 2
+
+
+TYPES = {
+    bool: "accepts_midi produces_midi is_midi_effect supports_mpe supports_double bypass "
+    "non_realtime is_alive",
+    int: "num_params num_input_channels num_output_channels latency_samples sidechain_channels "
+    "num_input_buses num_output_buses num_programs program processing_precision max_block_size "
+    "midi_out_dropped generation worker_pid",
+    float: "tail_seconds sample_rate",
+    str: "path name vendor format unique_id handle",
+}
+WRITABLE = {"sample_rate", "program", "bypass", "non_realtime", "processing_precision"}
+
+
+@pytest.mark.contract("2/properties: types", "2/properties: read-only")
+def test_properties_have_their_types(mverb: plugpen.Plugin) -> None:
+    for kind, names in TYPES.items():
+        for name in names.split():
+            value = getattr(mverb, name)
+            assert type(value) is kind, name
+            if name in WRITABLE:
+                setattr(mverb, name, value)
+            else:
+                with pytest.raises(AttributeError):
+                    setattr(mverb, name, value)

@@ -26,6 +26,7 @@ def mono(noise: Samples) -> Samples:
     return noise[:1].copy()
 
 
+@pytest.mark.contract("0/2 arrays: numpy, (channels, frames), float32")
 def test_the_plugin_is_heard(loud: plugpen.Plugin, mono: Samples) -> None:
     out = np.zeros_like(mono)
     assert loud.process(mono, out) is None
@@ -40,6 +41,7 @@ def test_any_block_up_to_the_largest(loud: plugpen.Plugin, frames: int, mono: Sa
     assert np.allclose(out, mono[:, :frames] * GAIN, atol=1e-5)
 
 
+@pytest.mark.contract("2/process: 0 frames")
 def test_no_frames(loud: plugpen.Plugin) -> None:
     empty = np.zeros((1, 0), np.float32)
     loud.process(empty, empty.copy())
@@ -63,6 +65,11 @@ INPUTS = {
 }
 
 
+@pytest.mark.contract(
+    "2/process: input float64, int, non-contiguous",
+    "0/2 arrays: buffer protocol",
+    "2/process: more channels",
+)
 @pytest.mark.parametrize("form", INPUTS)
 def test_inputs_of_all_kinds(loud: plugpen.Plugin, form: str, mono: Samples) -> None:
     mono = mono.astype(np.float16).astype(np.float32)
@@ -71,12 +78,14 @@ def test_inputs_of_all_kinds(loud: plugpen.Plugin, form: str, mono: Samples) -> 
     assert np.allclose(out, mono * GAIN, atol=1e-5)
 
 
+@pytest.mark.contract("2/process: input float64, int, non-contiguous")
 def test_integers_are_numbers_too(loud: plugpen.Plugin) -> None:
     out = np.zeros((1, 4), np.float32)
     loud.process(np.array([[0, 1, -1, 0]], np.int16), out)
     assert np.allclose(out, [[0, GAIN, -GAIN, 0]], atol=1e-5)
 
 
+@pytest.mark.contract("0/2 arrays: DLPack")
 def test_dlpack_is_taken(loud: plugpen.Plugin, mono: Samples) -> None:
     class Foreign:
         def __init__(self, samples: Samples) -> None:
@@ -87,6 +96,20 @@ def test_dlpack_is_taken(loud: plugpen.Plugin, mono: Samples) -> None:
 
         def __dlpack_device__(self) -> tuple[int, int]:
             return self.samples.__dlpack_device__()
+
+    out = np.zeros_like(mono)
+    loud.process(Foreign(mono), out)  # type: ignore[arg-type]
+    assert np.allclose(out, mono * GAIN, atol=1e-5)
+
+
+@pytest.mark.contract("0/2 arrays: __array__")
+def test_what_can_make_an_array_is_taken(loud: plugpen.Plugin, mono: Samples) -> None:
+    class Foreign:
+        def __init__(self, samples: Samples) -> None:
+            self.samples = samples
+
+        def __array__(self, dtype: object = None, copy: object = None) -> Samples:
+            return self.samples
 
     out = np.zeros_like(mono)
     loud.process(Foreign(mono), out)  # type: ignore[arg-type]
@@ -105,6 +128,10 @@ OUTPUTS = {
 }
 
 
+@pytest.mark.contract(
+    "2/process: output float64, non-contiguous, Fortran",
+    "0/6 traps: outputs of any dtype and layout are filled or refused",
+)
 @pytest.mark.parametrize("form", OUTPUTS)
 def test_outputs_of_all_kinds_are_filled(loud: plugpen.Plugin, form: str, mono: Samples) -> None:
     out = OUTPUTS[form]()
@@ -119,6 +146,7 @@ def test_an_output_with_a_buffer_of_its_own(loud: plugpen.Plugin, mono: Samples)
     assert np.allclose(memory, mono[0] * GAIN, atol=1e-5)
 
 
+@pytest.mark.contract("2/process: more channels")
 def test_outputs_beyond_the_plugins_are_left_alone(loud: plugpen.Plugin, mono: Samples) -> None:
     for dtype in (np.float32, np.float64):
         out = np.full((3, 512), 7.0, dtype)
@@ -127,6 +155,7 @@ def test_outputs_beyond_the_plugins_are_left_alone(loud: plugpen.Plugin, mono: S
         assert np.all(out[1:] == 7.0)
 
 
+@pytest.mark.contract("2/process: in place")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_in_place(loud: plugpen.Plugin, mono: Samples, dtype: type) -> None:
     samples = mono.astype(dtype)
@@ -148,6 +177,11 @@ def test_row_slices_of_one_array(delay: plugpen.Plugin, noise: Samples) -> None:
     assert peak(memory[2:]) > 0.01
 
 
+@pytest.mark.contract(
+    "2/process: frames differ",
+    "2/process: frames > max_block_size",
+    "2/process: fewer channels",
+)
 @pytest.mark.parametrize(
     ("given", "wanted", "message"),
     [
@@ -172,6 +206,7 @@ READ_ONLY = BLOCK.copy()
 READ_ONLY.flags.writeable = False
 
 
+@pytest.mark.contract("2/process: 1-D, list, None, read-only", "2/process: output int")
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
@@ -200,6 +235,7 @@ def test_what_is_no_audio(amp: plugpen.Plugin, given: object, wanted: object) ->
         amp.process(given, wanted)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("2/process: frames differ: sidechain")
 def test_a_sidechain_is_ignored_where_there_is_none(loud: plugpen.Plugin, mono: Samples) -> None:
     out = np.zeros_like(mono)
     loud.process_sidechain(mono, out, np.zeros((0, 512), np.float32))
@@ -215,6 +251,10 @@ def test_a_sidechain_that_is_also_the_output(loud: plugpen.Plugin, mono: Samples
     assert np.allclose(out, mono * GAIN, atol=1e-5)
 
 
+@pytest.mark.contract(
+    "2/process: process_double with float32 output",
+    "2/process: double precision without native support",
+)
 def test_double_precision_is_converted(loud: plugpen.Plugin, mono: Samples) -> None:
     out = np.zeros((1, 512))
     loud.process_double(mono.astype(np.float64), out)
@@ -232,6 +272,7 @@ def test_large_blocks(open_plugin: Open) -> None:
     assert np.allclose(out, samples, atol=1e-5)
 
 
+@pytest.mark.contract("2/process: several threads")
 def test_threads_take_turns(loud: plugpen.Plugin, mono: Samples) -> None:
     failures: list[str] = []
 
@@ -250,6 +291,7 @@ def test_threads_take_turns(loud: plugpen.Plugin, mono: Samples) -> None:
     assert failures == []
 
 
+@pytest.mark.contract("2/process: the GIL is released")
 def test_other_threads_run_meanwhile(mverb: plugpen.Plugin, noise: Samples) -> None:
     counted = 0
     playing = threading.Event()

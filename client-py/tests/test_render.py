@@ -42,6 +42,7 @@ def test_a_render_has_the_music_and_the_tail(epiano: plugpen.Plugin, song: MidiF
     assert peak(audio[:, RATE // 2 :]) > 0.01
 
 
+@pytest.mark.contract("1/signatures: tail: 2 s where it is 0 or above 30")
 @pytest.mark.parametrize(("tail", "seconds"), [(None, 2.0), (0, 0.0), (1.5, 1.5), ("0.25", 0.25)])
 def test_tails(epiano: plugpen.Plugin, song: MidiFile, tail: Any, seconds: float) -> None:
     renderer = MidiRenderer(epiano, song, tail_seconds=tail)
@@ -75,6 +76,7 @@ def test_dtypes(epiano: plugpen.Plugin, song: MidiFile) -> None:
         plugpen.render_midi(epiano, song, as_=list)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("0/6 traps: render_midi(block_size=0)")
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -8,6 +8,10 @@ import pytest
 import plugpen
 
 
+@pytest.mark.contract(
+    "2/misc: set_transport: bad signature and loop are accepted",
+    "2/misc: clear_transport, reset",
+)
 def test_transport(delay: plugpen.Plugin, noise: np.ndarray) -> None:
     delay.set_transport(120)
     delay.set_transport(
@@ -28,6 +32,7 @@ def test_transport(delay: plugpen.Plugin, noise: np.ndarray) -> None:
     delay.process(noise, np.zeros_like(noise))
 
 
+@pytest.mark.contract("2/misc: set_transport: bpm")
 @pytest.mark.parametrize(
     "options",
     [{"bpm": 0}, {"bpm": -1}, {"bpm": float("nan")}, {"bpm": 120, "position_beats": float("inf")}],
@@ -37,6 +42,7 @@ def test_a_transport_that_is_none(delay: plugpen.Plugin, options: Any) -> None:
         delay.set_transport(**options)
 
 
+@pytest.mark.contract("2/misc: clear_transport, reset")
 def test_reset_silences(delay: plugpen.Plugin, noise: np.ndarray) -> None:
     out = np.zeros_like(noise)
     delay.set_param_by_name("L Delay", 0.0)
@@ -51,6 +57,11 @@ def test_reset_silences(delay: plugpen.Plugin, noise: np.ndarray) -> None:
     assert delay.get_param_by_name("Feedback") == 1.0
 
 
+@pytest.mark.contract(
+    "2/misc: get_bus_info",
+    "2/misc: get_bus_info: bad index",
+    "0/3 both spellings: channels and num_channels",
+)
 def test_buses(mverb: plugpen.Plugin) -> None:
     for is_input in (True, False):
         info = mverb.get_bus_info(is_input, 0)
@@ -63,6 +74,7 @@ def test_buses(mverb: plugpen.Plugin) -> None:
                 mverb.get_bus_info(is_input=is_input, bus_index=index)
 
 
+@pytest.mark.contract("2/misc: check_buses_layout")
 def test_layouts(mverb: plugpen.Plugin) -> None:
     assert mverb.check_buses_layout([2], [2]) is True
     assert mverb.check_buses_layout([7], [2]) is False
@@ -72,6 +84,7 @@ def test_layouts(mverb: plugpen.Plugin) -> None:
         mverb.check_buses_layout("2", [2])  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("2/misc: set_track_properties")
 def test_track_properties(mverb: plugpen.Plugin) -> None:
     mverb.set_track_properties()
     mverb.set_track_properties("Vocals", 0xFF112233)

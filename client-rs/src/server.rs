@@ -217,7 +217,8 @@ impl Server {
             Call::new("OpenPlugin", LOAD),
             request,
             |mut api, request| async move { api.plugins.open_plugin(request).await },
-        )?;
+        );
+        let opened = opened.map_err(|error| prefixed("Failed to open plugin", error))?;
         let described = opened
             .plugin
             .ok_or_else(|| Error::bug("the daemon opened a plugin and did not describe it"))?;
@@ -242,7 +243,8 @@ impl Server {
             Call::new("ProbePlugin", PROBE),
             request,
             |mut api, request| async move { api.discovery.probe_plugin(request).await },
-        )?;
+        );
+        let probed = probed.map_err(|error| prefixed("Failed to probe plugin", error))?;
         Ok(probed.plugins)
     }
 
@@ -391,10 +393,18 @@ pub fn default_socket() -> PathBuf {
     folder.join("plugpend.sock")
 }
 
+/// The error with what failed before it, where it is about what was asked for.
 fn prefixed(what: &str, error: Error) -> Error {
-    Error {
-        message: format!("{what}: {}", error.message),
-        ..error
+    match error.reason {
+        ErrorReason::InvalidInput
+        | ErrorReason::NotFound
+        | ErrorReason::NotAllowed
+        | ErrorReason::PluginRefused
+        | ErrorReason::Unsupported => Error {
+            message: format!("{what}: {}", error.message),
+            ..error
+        },
+        _ => error,
     }
 }
 

@@ -11,7 +11,7 @@ _LIMIT = 64 * 1024 * 1024 + 64 * 1024
 
 
 def read_preset(path: str | os.PathLike[str]) -> bytes:
-    """The content of a preset file."""
+    """Read a whole preset file."""
     try:
         with open(path, "rb") as file:
             data = file.read(_LIMIT + 1)

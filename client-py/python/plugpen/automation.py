@@ -140,7 +140,9 @@ def parse_automation_file(
     for name, spec in data.items():
         index = find_param_by_name(plugin, name)
         if not isinstance(spec, dict):
-            changes.append((0, index, _value(plugin, index, name, spec, "number, string, or object")))
+            changes.append(
+                (0, index, _value(plugin, index, name, spec, "number, string, or object"))
+            )
             continue
         keyframes = [
             (
@@ -232,9 +234,7 @@ def _interpolate_keyframes(
     for offset, value in keyframes:
         if previous is not None:
             start, first = previous
-            for between in range(
-                (start // block_size + 1) * block_size, offset, block_size
-            ):
+            for between in range((start // block_size + 1) * block_size, offset, block_size):
                 yield between, first + (value - first) * (between - start) / (offset - start)
         yield offset, value
         previous = offset, value

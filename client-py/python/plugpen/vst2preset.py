@@ -39,6 +39,9 @@ class Vst2Preset:
     current_program: int
 
 
+Vst2Preset.__module__ = "plugpen"
+
+
 def read_vst2preset(path: str | os.PathLike[str]) -> Vst2Preset:
     """Read a ``.fxp`` or ``.fxb`` file. Which it is is told by its content.
 
@@ -96,8 +99,10 @@ def save_vst2preset(path: str | os.PathLike[str], plugin: Plugin) -> None:
 
 
 def _preset(fields: _plugpen._Vst2Fields) -> Vst2Preset:
-    *content, programs, current = fields
-    return Vst2Preset(*content, [_preset(program) for program in programs], current)
+    is_bank, plugin_id, version, name, chunk, values, programs, current = fields
+    return Vst2Preset(
+        is_bank, plugin_id, version, name, chunk, values, [_preset(p) for p in programs], current
+    )
 
 
 def _need_vst2(plugin: Plugin, path: str | os.PathLike[str]) -> None:

@@ -41,6 +41,9 @@ class VstPreset:
     controller_state: bytes | None
 
 
+VstPreset.__module__ = "plugpen"
+
+
 def read_vstpreset(path: str | os.PathLike[str]) -> VstPreset:
     """Read a ``.vstpreset`` file.
 
@@ -68,9 +71,7 @@ def load_vstpreset(path: str | os.PathLike[str], plugin: Any) -> None:
     data = read_preset(path)
     _, component, _ = _plugpen._read_vstpreset(data)
     if component is None:
-        raise InvalidInput(
-            f"Preset file has no component state ('Comp' chunk): {os.fspath(path)}"
-        )
+        raise InvalidInput(f"Preset file has no component state ('Comp' chunk): {os.fspath(path)}")
     if not isinstance(plugin, Plugin):
         plugin.set_state(component)
         return
@@ -101,9 +102,7 @@ def write_vstpreset(
     Path(path).write_bytes(data)
 
 
-def save_vstpreset(
-    path: str | os.PathLike[str], plugin: Any, class_id: str | None = None
-) -> None:
+def save_vstpreset(path: str | os.PathLike[str], plugin: Any, class_id: str | None = None) -> None:
     """Save a plugin's state as a ``.vstpreset`` file; an existing one is replaced.
 
     Args:

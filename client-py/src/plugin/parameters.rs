@@ -7,8 +7,8 @@ use super::Plugin;
 use crate::{arguments::Int, errors::invalid};
 
 impl Plugin {
-    fn parameter(&self, index: Int) -> PyResult<u32> {
-        index.index("parameter", self.open()?.num_params())
+    fn parameter(&self, index: Int, failed: &str) -> PyResult<u32> {
+        index.index("parameter", self.open()?.num_params(), failed)
     }
 }
 
@@ -29,7 +29,7 @@ impl Plugin {
     /// Raises:
     ///     IndexOutOfRange: There is no such parameter.
     fn get_param(&self, py: Python<'_>, index: Int) -> PyResult<f64> {
-        let index = self.parameter(index)?;
+        let index = self.parameter(index, "get parameter")?;
         self.call(py, |plugin| plugin.get_param(index))
     }
 
@@ -39,7 +39,7 @@ impl Plugin {
     ///     index: 0 up to `num_params` - 1.
     ///     value: Finite; brought to 0..1.
     fn set_param(&self, py: Python<'_>, index: Int, value: f64) -> PyResult<()> {
-        let (index, value) = (self.parameter(index)?, normalised(value)?);
+        let (index, value) = (self.parameter(index, "set parameter")?, normalised(value)?);
         self.call(py, |plugin| plugin.set_param(index, value))
     }
 
@@ -52,7 +52,7 @@ impl Plugin {
     ///     ``is_boolean``, ``category`` (JUCE's number; 0 is generic) and ``kind``: "number",
     ///     "text" or "path". Of a text or path, `param_from_text` gives the value to set.
     fn get_param_info<'py>(&self, py: Python<'py>, index: Int) -> PyResult<Bound<'py, PyDict>> {
-        let index = self.parameter(index)?;
+        let index = self.parameter(index, "get parameter info")?;
         let info = self.call(py, |plugin| plugin.get_param_info(index))?;
         info_dict(py, &info)
     }
@@ -63,25 +63,28 @@ impl Plugin {
     ///     index: 0 up to `num_params` - 1.
     ///     value: Finite; brought to 0..1.
     fn param_to_text(&self, py: Python<'_>, index: Int, value: f64) -> PyResult<String> {
-        let (index, value) = (self.parameter(index)?, normalised(value)?);
+        let (index, value) = (
+            self.parameter(index, "convert parameter to text")?,
+            normalised(value)?,
+        );
         self.call(py, |plugin| plugin.param_to_text(index, value))
     }
 
     /// The value, 0 to 1, that the plugin reads in a text. What it makes of nonsense is up to it.
     fn param_from_text(&self, py: Python<'_>, index: Int, text: &str) -> PyResult<f64> {
-        let index = self.parameter(index)?;
+        let index = self.parameter(index, "convert text to parameter value")?;
         self.call(py, |plugin| plugin.param_from_text(index, text))
     }
 
     /// Say that a user begins to move a parameter.
     fn begin_param_gesture(&self, py: Python<'_>, index: Int) -> PyResult<()> {
-        let index = self.parameter(index)?;
+        let index = self.parameter(index, "begin parameter gesture")?;
         self.call(py, |plugin| plugin.begin_param_gesture(index))
     }
 
     /// Say that a user has stopped moving a parameter.
     fn end_param_gesture(&self, py: Python<'_>, index: Int) -> PyResult<()> {
-        let index = self.parameter(index)?;
+        let index = self.parameter(index, "end parameter gesture")?;
         self.call(py, |plugin| plugin.end_param_gesture(index))
     }
 

@@ -94,7 +94,7 @@ impl Plugin {
             false => self.open()?.num_output_buses(),
         };
         let what = if is_input { "input bus" } else { "output bus" };
-        let index = bus_index.index(what, u32::try_from(count)?)?;
+        let index = bus_index.index(what, u32::try_from(count)?, "get bus info")?;
         let bus = self.call(py, |plugin| plugin.bus(is_input, index))?;
         let info = PyDict::new(py);
         info.set_item("name", &bus.name)?;

@@ -102,8 +102,8 @@ impl Plugin {
     /// Args:
     ///     input: At least `num_input_channels` rows; further ones are ignored.
     ///     output: A writable array of at least `num_output_channels` rows; further ones are left
-    ///         as they are. With float64 the block is played in double precision where the plugin
-    ///         supports it; so it is by all methods that play.
+    ///         as they are. With float64, here and wherever a block is played, no bit is lost
+    ///         between the arrays and a plugin whose `processing_precision` is double.
     ///
     /// Raises:
     ///     InvalidInput: The shapes do not fit.

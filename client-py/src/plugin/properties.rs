@@ -179,7 +179,7 @@ impl Plugin {
 
     #[setter]
     fn set_program(&self, py: Python<'_>, value: Int) -> PyResult<()> {
-        let index = value.index("program", self.open()?.num_programs())?;
+        let index = value.index("program", self.open()?.num_programs(), "set program")?;
         self.call(py, |plugin| plugin.set_program(index))
     }
 

@@ -68,7 +68,7 @@ impl Plugin {
 
     /// The name of a factory program, 0 up to `num_programs` - 1.
     fn get_program_name(&self, py: Python<'_>, index: Int) -> PyResult<String> {
-        let index = index.index("program", self.open()?.num_programs())?;
+        let index = index.index("program", self.open()?.num_programs(), "get program name")?;
         self.call(py, |plugin| plugin.program_name(index))
     }
 }

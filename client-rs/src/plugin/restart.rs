@@ -31,7 +31,10 @@ impl Plugin {
     /// `InvalidInput` for a rate that is not finite and above 0, `WrongState` while the plugin is
     /// in a chain, and those of [`Plugin::get_state`] and [`Plugin::restart`].
     pub fn set_sample_rate(&self, sample_rate: f64) -> Result<()> {
-        check_sample_rate(sample_rate)?;
+        check_sample_rate(sample_rate).map_err(|error| Error {
+            message: format!("Failed to set sample rate: {}", error.message),
+            ..error
+        })?;
         self.shared.check_alive()?;
         if self.chains.load(Ordering::Acquire) > 0 {
             return Err(Error::new(

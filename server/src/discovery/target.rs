@@ -114,7 +114,7 @@ fn file(name: &str, paths: &SearchPaths) -> Result<Target, Error> {
         Error::new(
             ErrorReason::PluginRefused,
             format!(
-                "{name} is no plugin; expected an LV2 bundle (a folder with a manifest.ttl), a .vst3, a VST2 .so or the .vst folder around it, a .component, or an LV2 URI"
+                "No compatible plugin types found for file: {name}; expected an LV2 bundle (a folder with a manifest.ttl), a .vst3, a VST2 .so or the .vst folder around it, a .component, or an LV2 URI"
             ),
         )
     })?;

@@ -71,7 +71,7 @@ async fn what_cannot_be_opened_says_why() {
         (
             plain.to_str().unwrap(),
             ErrorReason::PluginRefused,
-            "is no plugin",
+            "No compatible plugin types found",
         ),
         ("null:nothing", ErrorReason::NotFound, "null:gain"),
     ] {

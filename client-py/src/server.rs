@@ -289,7 +289,11 @@ fn scan<'py>(
 ) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let (mut plugins, mut failures) = (Vec::new(), Vec::new());
     py.detach(|| {
+        // A bundle is searched for others in it, and is not one of them.
+        let itself = std::fs::canonicalize(directory).ok();
+        let within = |path: &str| itself.is_none() || std::fs::canonicalize(path).ok() != itself;
         server.scan(&[directory.to_owned()], refresh, &mut |item| match item {
+            ScanItem::Plugin(plugin) if !within(&plugin.path) => {}
             ScanItem::Plugin(plugin) => plugins.push(plugin),
             ScanItem::Failure(failure) => failures.push(failure),
             ScanItem::Progress(_) => {}

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -82,6 +84,31 @@ def open_test_plugin(open_plugin: Open) -> Open:
         return open_plugin(bundle, *args, plugin=f"urn:plugpen:test:{name}", **options)
 
     return open_test_plugin
+
+
+@pytest.fixture
+def target(daemon: None, tmp_path: Path) -> Iterator[str]:
+    """A daemon of its own."""
+    folders = [os.environ.get("PLUGPEN_BIN_DIR"), str(Path(plugpen.__file__).parent / "bin")]
+    program = shutil.which("plugpend", path=os.pathsep.join(filter(None, folders)))
+    if program is None:
+        missing("no plugpend that could be started")
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    # The daemon says "ready" on the pair, and ends when the other end closes.
+    lifeline, other = socket.socketpair()
+    command = [program, "--private", "--lifeline-fd", str(other.fileno())]
+    process = subprocess.Popen(
+        [*command, "--runtime-dir", str(runtime)],
+        pass_fds=[other.fileno()],
+        stderr=subprocess.DEVNULL,
+    )
+    other.close()
+    lifeline.settimeout(30)
+    assert lifeline.recv(6) == b"ready\n"
+    yield f"unix:{runtime / 'plugpend.sock'}"
+    lifeline.close()
+    process.wait(30)
 
 
 @pytest.fixture

@@ -79,6 +79,11 @@ def test_a_folder_is_scanned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     assert caplog.records == []
 
 
+@pytest.mark.contract("10/discovery: scan_directory: recursive, not the directory itself")
+def test_a_bundle_is_not_below_itself() -> None:
+    assert plugpen.scan_directory(LV2 / "MVerb.lv2") == []
+
+
 @pytest.mark.contract("10/discovery: scan_directory: an empty folder")
 def test_an_empty_folder(tmp_path: Path) -> None:
     assert plugpen.scan_directory(str(tmp_path)) == []

@@ -1,41 +1,9 @@
 """Daemons that run already: connect() and Server."""
 
-import os
-import shutil
-import socket
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from conftest import LV2, missing
+from conftest import LV2
 
 import plugpen
-
-
-@pytest.fixture
-def target(daemon: None, tmp_path: Path) -> Iterator[str]:
-    """A daemon of its own."""
-    folders = [os.environ.get("PLUGPEN_BIN_DIR"), str(Path(plugpen.__file__).parent / "bin")]
-    program = shutil.which("plugpend", path=os.pathsep.join(filter(None, folders)))
-    if program is None:
-        missing("no plugpend that could be started")
-    runtime = tmp_path / "run"
-    runtime.mkdir(mode=0o700)
-    # The daemon says "ready" on the pair, and ends when the other end closes.
-    lifeline, other = socket.socketpair()
-    command = [program, "--private", "--lifeline-fd", str(other.fileno())]
-    process = subprocess.Popen(
-        [*command, "--runtime-dir", str(runtime)],
-        pass_fds=[other.fileno()],
-        stderr=subprocess.DEVNULL,
-    )
-    other.close()
-    lifeline.settimeout(30)
-    assert lifeline.recv(6) == b"ready\n"
-    yield f"unix:{runtime / 'plugpend.sock'}"
-    lifeline.close()
-    process.wait(30)
 
 
 @pytest.mark.usefixtures("real_plugins")

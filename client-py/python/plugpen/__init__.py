@@ -23,7 +23,7 @@ print goes to the logger "plugpen", at level DEBUG.
 
 import atexit as _atexit
 
-from . import _plugpen, analysis, audio_io, automation, render, vst2preset, vstpreset
+from . import _plugpen, aio, analysis, audio_io, automation, render, vst2preset, vstpreset
 from ._exceptions import (
     Cancelled,
     Death,
@@ -103,6 +103,7 @@ __all__ = [
     "VstPreset",
     "WrongState",
     "__version__",
+    "aio",
     "analysis",
     "audio_io",
     "automation",

@@ -1,7 +1,10 @@
 """process(), process_sidechain(), process_double(): contract section 2, "Processing"."""
 
 import array
+import os
+import signal
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -292,22 +295,58 @@ def test_threads_take_turns(loud: plugpen.Plugin, mono: Samples) -> None:
 
 
 @pytest.mark.contract("2/process: the GIL is released")
-def test_other_threads_run_meanwhile(mverb: plugpen.Plugin, noise: Samples) -> None:
-    counted = 0
-    playing = threading.Event()
-    done = threading.Event()
+@pytest.mark.parametrize("call", ["process", "get_state", "get_param"])
+def test_python_runs_while_a_plugin_works(mverb: plugpen.Plugin, noise: Samples, call: str) -> None:
+    arguments = {"process": (noise, np.zeros_like(noise)), "get_state": (), "get_param": (0,)}
+    # It answers only once this thread has let it, which this thread must be able to do.
+    os.kill(mverb.worker_pid, signal.SIGSTOP)
+    began = threading.Event()
+    failures: list[BaseException] = []
+
+    def wait_for_the_plugin() -> None:
+        began.set()
+        try:
+            getattr(mverb, call)(*arguments[call])
+        except BaseException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=wait_for_the_plugin)
+    thread.start()
+    began.wait()
+    os.kill(mverb.worker_pid, signal.SIGCONT)
+    thread.join()
+    assert failures == []
+
+
+@pytest.mark.contract("2/process: several threads")
+def test_one_plugin_serves_several_threads(mverb: plugpen.Plugin, noise: Samples) -> None:
+    failures: list[BaseException] = []
 
     def play() -> None:
         out = np.zeros_like(noise)
-        playing.set()
-        for _ in range(200):
-            mverb.process(noise, out)
-        done.set()
+        for _ in range(100):
+            mverb.process_auto(noise, out, [], [(7, 0, 0.5)])
 
-    thread = threading.Thread(target=play)
-    thread.start()
-    playing.wait()
-    while not done.is_set():
-        counted += 1
-    thread.join()
-    assert counted > 0
+    def turn() -> None:
+        for step in range(100):
+            mverb.set_param(1, step / 100)
+            assert mverb.get_param(1) == pytest.approx(step / 100, abs=1e-6)
+
+    def keep() -> None:
+        for _ in range(20):
+            mverb.set_program_state(mverb.get_program_state())
+
+    def guarded(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(work,)) for work in (play, play, keep)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    guarded(turn)
+    assert failures == []
+    assert mverb.is_alive

@@ -40,7 +40,8 @@ fn a_dependency_has_one_version_in_one_place() {
     let mut own: BTreeMap<String, String> = BTreeMap::new();
     for path in files() {
         let path = path.to_str().unwrap();
-        if !path.ends_with("/Cargo.toml") {
+        // The fuzz targets are a workspace of their own, which can inherit nothing.
+        if !path.ends_with("/Cargo.toml") || path.starts_with("fuzz/") {
             continue;
         }
         for (name, value) in dependencies(&manifest(path)) {

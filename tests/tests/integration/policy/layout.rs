@@ -23,6 +23,7 @@ const TOP_LEVEL: &[&str] = &[
     "deny.toml",
     "deploy",
     "dev",
+    "fuzz",
     "proto",
     "ruff.toml",
     "server",

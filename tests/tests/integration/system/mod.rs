@@ -6,6 +6,7 @@ mod kill_storm;
 mod leaks;
 mod open;
 mod playing;
+mod presets;
 mod real_plugins;
 mod refusals;
 mod scanning;

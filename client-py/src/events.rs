@@ -7,7 +7,7 @@ use pyo3::{
     types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple},
 };
 
-use crate::{arguments::Int, arrays::type_name, errors::invalid};
+use crate::{arguments::Int, arrays::type_name, errors::invalid, notes};
 
 /// What minihost returned at most, and our default.
 pub const MIDI_OUT_CAPACITY: u32 = 256;
@@ -27,7 +27,8 @@ pub fn capacity(value: Int) -> PyResult<usize> {
 const MIDI_FORM: &str =
     "MIDI event must be a tuple (sample_offset, status, data1, data2) or (sample_offset, bytes)";
 
-/// Reads MIDI events, each `(offset, status, data1, data2)` or `(offset, bytes)`.
+/// Reads MIDI events, each `(offset, status, data1, data2)` or `(offset, bytes)`, and the classes
+/// of [`notes`].
 ///
 /// Offsets at or beyond `frames` become the last frame.
 pub fn read_midi(
@@ -36,7 +37,11 @@ pub fn read_midi(
     frames: usize,
     list: &mut EventList,
 ) -> PyResult<()> {
+    let last = u32::try_from(frames.saturating_sub(1)).unwrap_or(u32::MAX);
     for_each(object, name, |event| {
+        if notes::read(event, last, list) {
+            return Ok(());
+        }
         let Some(fields) = fields(event)? else {
             return Err(invalid(format!("{MIDI_FORM}, got {}", repr(event))));
         };
@@ -132,7 +137,8 @@ pub fn read_changes(
     Ok(changes)
 }
 
-/// The MIDI messages of a list as tuples, and how many did not fit in `capacity`.
+/// The MIDI messages of a list as tuples, its notes and expressions as classes of [`notes`], and
+/// how many did not fit in `capacity`.
 ///
 /// A message of up to three bytes is `(offset, status, data1, data2)`, a longer one
 /// `(offset, bytes)`.
@@ -144,13 +150,22 @@ pub fn write_midi<'py>(
     let out = PyList::empty(py);
     let mut dropped = 0;
     for event in list.iter() {
-        let EventBody::Midi(data) = event.body else {
-            continue;
-        };
-        if out.len() >= capacity {
+        if out.len() >= capacity && !event.body.is_parameter() {
             dropped += 1;
             continue;
         }
+        let data = match event.body {
+            EventBody::Midi(data) => data,
+            EventBody::Note(note) => {
+                out.append(notes::from_note(py, event.offset, note)?)?;
+                continue;
+            }
+            EventBody::Expression(expression) => {
+                out.append(notes::from_expression(py, event.offset, expression)?)?;
+                continue;
+            }
+            EventBody::Parameter { .. } => continue,
+        };
         match *data {
             [] => {}
             [0xF0, ..] | [_, _, _, _, ..] => {

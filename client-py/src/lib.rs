@@ -19,6 +19,7 @@ mod errors;
 mod events;
 mod logging;
 mod midi_file;
+mod notes;
 mod plugin;
 mod presets;
 mod renderer;
@@ -40,6 +41,7 @@ mod _plugpen {
         chain::PluginChain,
         errors::_status_table,
         midi_file::MidiFile,
+        notes::{NoteExpression, NoteOff, NoteOn},
         plugin::Plugin,
         presets::{
             _read_vst2preset, _read_vstpreset, _split_vst3_state, _write_vstpreset,

@@ -2,7 +2,8 @@
 //! it has one.
 
 use plugpen_engine::{BlockInput, Io, Planes, PlanesMut};
-use plugpen_proto::event::{Event, EventBody, EventList};
+use plugpen_proto::event::{Event, EventBody, EventList, Note, NoteExpression, is_client_note};
+use plugpen_proto::limits::{MAX_NOTE_ID, MAX_TUNING};
 use plugpen_proto::v1::Transport;
 
 use crate::error::{Error, Result};
@@ -109,17 +110,29 @@ fn odd_length(mut lengths: impl Iterator<Item = usize>) -> Option<usize> {
 
 /// Events for a chain as a whole, which has no parameters of its own.
 pub(crate) fn midi_only(events: &EventList, frames: usize) -> Result<()> {
-    let is_parameter = |event: Event<'_>| matches!(event.body, EventBody::Parameter { .. });
-    if events.iter().any(is_parameter) {
+    if events.iter().any(|event| event.body.is_parameter()) {
         return Err(Error::invalid(
-            "a chain takes MIDI as its events; parameter changes name their plugin",
+            "a chain takes MIDI and notes as its events; parameter changes name their plugin",
         ));
     }
     self::events(events, frames, 0)
 }
 
-/// MIDI messages that are some, parameters that exist, numbers that are finite, offsets of
-/// parameter changes within the block. MIDI beyond the block's end moves to its last frame.
+/// Note expressions for a plugin that takes none are refused: nothing could be done with them.
+pub(crate) fn expressions(events: &EventList, takes_them: bool) -> Result<()> {
+    let is_one = |event: Event<'_>| matches!(event.body, EventBody::Expression(_));
+    match !takes_them && events.iter().any(is_one) {
+        true => Err(Error::unsupported(
+            "this plugin takes no note expression: it is not a VST3 plugin, or one without any; \
+             note_expressions() lists what a plugin takes",
+        )),
+        false => Ok(()),
+    }
+}
+
+/// MIDI messages that are some, notes and expressions that are sound, parameters that exist,
+/// numbers that are finite, offsets of parameter changes within the block. What is played beyond
+/// the block's end moves to its last frame.
 pub(crate) fn events(events: &EventList, frames: usize, parameters: u32) -> Result<()> {
     if events.is_empty() {
         return Ok(());
@@ -162,6 +175,49 @@ fn check_event(event: &Event<'_>, frames: usize, parameters: u32) -> Result<()> 
             }
             Ok(())
         }
+        EventBody::Note(note) => self::note(&note)
+            .map_err(|what| Error::invalid(format!("note event at {}: {what}", event.offset))),
+        EventBody::Expression(expression) => self::expression(&expression)
+            .map_err(|what| Error::invalid(format!("note expression at {}: {what}", event.offset))),
+    }
+}
+
+fn note_id(id: i32) -> std::result::Result<(), String> {
+    match is_client_note(id) {
+        true => Ok(()),
+        false => Err(format!(
+            "note_id must be an integer in [0, {MAX_NOTE_ID}], got {id}"
+        )),
+    }
+}
+
+fn note(note: &Note) -> std::result::Result<(), String> {
+    note_id(note.id)?;
+    if note.channel > 15 || note.key > 127 {
+        return Err(format!(
+            "channel must be in [0, 15] and key in [0, 127], got {} and {}",
+            note.channel, note.key
+        ));
+    }
+    match note.is_sound() {
+        true => Ok(()),
+        false => Err(format!(
+            "velocity must be in [0, 1] and tuning in [-{MAX_TUNING}, {MAX_TUNING}] cents, got {} and {}",
+            note.velocity, note.tuning
+        )),
+    }
+}
+
+fn expression(expression: &NoteExpression) -> std::result::Result<(), String> {
+    note_id(expression.note_id)?;
+    match expression.is_sound() {
+        true => Ok(()),
+        false => Err(format!(
+            "type_id must be in [0, {}] and value in [0, 1], got {} and {}",
+            u32::MAX - 1,
+            expression.type_id,
+            expression.value
+        )),
     }
 }
 
@@ -216,6 +272,7 @@ pub(crate) fn trimmed(event: Event<'_>) -> Event<'_> {
             index,
             value: value.clamp(0.0, 1.0),
         },
+        whole => whole,
     };
     Event { body, ..event }
 }
@@ -340,6 +397,98 @@ mod tests {
     }
 
     #[test]
+    fn unsound_notes_and_expressions_are_named() {
+        let good = Note {
+            id: 1,
+            is_on: true,
+            channel: 0,
+            key: 60,
+            velocity: 0.5,
+            tuning: 0.0,
+        };
+        let shape = NoteExpression {
+            note_id: MAX_NOTE_ID,
+            type_id: 0,
+            value: 1.0,
+        };
+        check_events(|list| {
+            list.push_note(0, good);
+            list.push_expression(9999, shape);
+        })
+        .unwrap();
+        let notes = [
+            (Note { id: -1, ..good }, "note_id must be"),
+            (
+                Note {
+                    id: MAX_NOTE_ID + 1,
+                    ..good
+                },
+                "note_id must be",
+            ),
+            (
+                Note {
+                    channel: 16,
+                    ..good
+                },
+                "channel must be in [0, 15]",
+            ),
+            (Note { key: 128, ..good }, "key in [0, 127]"),
+            (
+                Note {
+                    velocity: f32::NAN,
+                    ..good
+                },
+                "velocity must be in [0, 1]",
+            ),
+            (
+                Note {
+                    tuning: 1e9,
+                    ..good
+                },
+                "tuning in [-12800, 12800] cents",
+            ),
+        ];
+        for (wrong, expected) in notes {
+            let said = message(check_events(|list| list.push_note(0, wrong)));
+            assert!(said.contains(expected), "{said}");
+        }
+        let shapes = [
+            (
+                NoteExpression {
+                    note_id: -5,
+                    ..shape
+                },
+                "note_id must be",
+            ),
+            (
+                NoteExpression {
+                    type_id: u32::MAX,
+                    ..shape
+                },
+                "type_id must be",
+            ),
+            (
+                NoteExpression {
+                    value: f64::INFINITY,
+                    ..shape
+                },
+                "value in [0, 1]",
+            ),
+        ];
+        for (wrong, expected) in shapes {
+            let said = message(check_events(|list| list.push_expression(0, wrong)));
+            assert!(said.contains(expected), "{said}");
+        }
+        let mut list = EventList::new();
+        list.push_note(0, good);
+        expressions(&list, false).unwrap();
+        list.push_expression(0, shape);
+        expressions(&list, true).unwrap();
+        let refused = expressions(&list, false).unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::Unsupported);
+    }
+
+    #[test]
     fn filling_bytes_of_short_messages_are_cut() {
         let cut = |data: &[u8]| match trimmed(Event {
             offset: 0,
@@ -348,7 +497,7 @@ mod tests {
         .body
         {
             EventBody::Midi(data) => data.to_vec(),
-            EventBody::Parameter { .. } => unreachable!("it was MIDI"),
+            _ => unreachable!("it was MIDI"),
         };
         assert_eq!(cut(&[0xC3, 5, 0]), [0xC3, 5]);
         assert_eq!(cut(&[0xF8, 0, 0]), [0xF8]);

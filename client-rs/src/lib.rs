@@ -88,7 +88,7 @@ pub use plugpen_engine::{
     Tail, TempoMap, parse_automation_file, parse_param_arg,
 };
 pub use plugpen_proto::VERSION;
-pub use plugpen_proto::event::{Event, EventBody, EventList};
+pub use plugpen_proto::event::{Event, EventBody, EventList, Note, NoteExpression};
 pub use plugpen_proto::fxb;
 pub use plugpen_proto::v1;
 pub use plugpen_proto::vstpreset::VstPreset;

@@ -140,9 +140,14 @@ impl Plugin {
         self.shared.facts().is_midi_effect
     }
 
-    /// Whether it understands MPE.
+    /// Whether each note can be shaped on its own; see [`Plugin::note_expressions`].
     pub fn supports_mpe(&self) -> bool {
         self.shared.facts().supports_mpe
+    }
+
+    /// Whether note expressions reach it; [`Plugin::process`] refuses them where not.
+    pub fn takes_note_expression(&self) -> bool {
+        self.shared.facts().takes_note_expression
     }
 
     /// Whether it can compute in 64 bits.

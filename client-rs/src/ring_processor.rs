@@ -165,7 +165,7 @@ impl RingProcessor {
     fn journal(&self, events: &EventList) {
         let mut changes = events.iter().filter_map(|event| match event.body {
             EventBody::Parameter { index, value } => Some((index, value)),
-            EventBody::Midi(_) => None,
+            _ => None,
         });
         let Some(first) = changes.next() else {
             return;

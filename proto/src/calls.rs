@@ -66,6 +66,7 @@ worker_calls! {
     ParameterFromText: ParameterFromTextRequest => ParameterFromTextResponse;
     BeginParameterGesture: BeginParameterGestureRequest => BeginParameterGestureResponse;
     EndParameterGesture: EndParameterGestureRequest => EndParameterGestureResponse;
+    ListNoteExpressions: ListNoteExpressionsRequest => ListNoteExpressionsResponse;
     GetState: GetStateRequest => GetStateResponse, parks;
     SetState: SetStateRequest => SetStateResponse, parks;
     ListPrograms: ListProgramsRequest => ListProgramsResponse;

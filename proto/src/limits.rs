@@ -30,3 +30,8 @@ pub const MAX_PATH: usize = 4096;
 pub const TICKET_SECONDS: u64 = 10;
 /// Bytes of a ticket.
 pub const TICKET_BYTES: usize = 32;
+/// Largest id a client may give a note. Those above it are the worker's, for notes that come as
+/// MIDI; some below 0 are the plugin's own.
+pub const MAX_NOTE_ID: i32 = (1 << 30) - 1;
+/// Most cents that a note's tuning may be off its key: all keys there are.
+pub const MAX_TUNING: f32 = 12_800.0;

@@ -2,7 +2,7 @@
 
 use plugpen_proto::Error;
 use plugpen_proto::calls::WorkerCall;
-use plugpen_proto::limits::MAX_TEXT;
+use plugpen_proto::limits::{MAX_CHANNELS, MAX_TEXT};
 use plugpen_proto::v1::*;
 
 use crate::config::Class;
@@ -48,6 +48,7 @@ plugin_calls! {
     ParameterFromTextRequest: Control, |r| text("text", &r.text);
     BeginParameterGestureRequest: Control;
     EndParameterGestureRequest: Control;
+    ListNoteExpressionsRequest: Control, note_channel;
     GetStateRequest: State;
     SetStateRequest: State;
     ListProgramsRequest: Control;
@@ -71,6 +72,18 @@ fn finite(name: &str, value: f64) -> Result<(), Error> {
     }
     Err(Error::invalid(format!(
         "{name} is {value}; it must be finite"
+    )))
+}
+
+fn note_channel(request: &ListNoteExpressionsRequest) -> Result<(), Error> {
+    if request.channel < 16 && request.bus < MAX_CHANNELS {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "channel must be in [0, 15] and bus in [0, {}], got {} and {}",
+        MAX_CHANNELS - 1,
+        request.channel,
+        request.bus
     )))
 }
 

@@ -261,10 +261,8 @@ impl Player {
             &mut seat.bypass,
         )?;
         let latency = seat.processor.latency_samples();
+        slot.lose(ran.events_lost);
         slot.complete(BlockStatus::Ok, runner.events_out(), latency);
-        if ran.events_lost > 0 {
-            self.notices.lost(ran.events_lost);
-        }
         if std::mem::replace(&mut self.latency, latency) != latency {
             self.notices.latency();
         }

@@ -1,9 +1,9 @@
 # Types of the native module; its docstrings are in it.
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final, TypeAlias, TypedDict, final
+from typing import Any, ClassVar, Final, SupportsIndex, TypeAlias, TypedDict, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ __all__ = [
     "MIDI_OUT_CAPACITY",
     "MidiFile",
     "MidiRenderer",
+    "NoteExpression",
+    "NoteOff",
+    "NoteOn",
     "Plugin",
     "PluginChain",
     "Server",
@@ -44,7 +47,9 @@ _Path: TypeAlias = str | os.PathLike[str]
 _Audio: TypeAlias = npt.ArrayLike
 _Output: TypeAlias = npt.NDArray[np.floating[Any]]
 _Float32: TypeAlias = npt.NDArray[np.float32]
-_MidiEvent: TypeAlias = tuple[int, int, int, int] | tuple[int, bytes]
+_MidiEvent: TypeAlias = (
+    tuple[int, int, int, int] | tuple[int, bytes] | NoteOn | NoteOff | NoteExpression
+)
 _MidiFileLike: TypeAlias = MidiFile | str | os.PathLike[str]
 _Tail: TypeAlias = float | str | None
 _AsType: TypeAlias = type[np.ndarray[Any, Any]] | None
@@ -78,6 +83,20 @@ class _ParamInfo(TypedDict):
     is_boolean: bool
     category: int
     kind: str
+
+class _NoteExpressionType(TypedDict):
+    type_id: int
+    name: str
+    short_name: str
+    label: str
+    default_value: float
+    min_value: float
+    max_value: float
+    num_steps: int
+    is_bipolar: bool
+    is_one_shot: bool
+    is_absolute: bool
+    param_index: int | None
 
 class _HostCallback(TypedDict):
     opcode: int
@@ -246,6 +265,9 @@ class Plugin:
     def param_from_text(self, index: int, text: str) -> float: ...
     def begin_param_gesture(self, index: int) -> None: ...
     def end_param_gesture(self, index: int) -> None: ...
+    def note_expressions(
+        self, bus_index: int = 0, channel: int = 0
+    ) -> list[_NoteExpressionType]: ...
     def find_param(self, name: str) -> int: ...
     def get_param_by_name(self, name: str) -> float: ...
     def set_param_by_name(self, name: str, value: float) -> None: ...
@@ -285,6 +307,84 @@ class Plugin:
     ) -> None: ...
     def poll_callbacks(self) -> int: ...
     def callback_events_dropped(self) -> int: ...
+
+@final
+class NoteOn:
+    def __new__(
+        cls,
+        sample_offset: int,
+        note_id: int,
+        key: int,
+        velocity: float = 1.0,
+        channel: int = 0,
+        tuning: float = 0.0,
+    ) -> Self: ...
+    @property
+    def sample_offset(self) -> int: ...
+    @property
+    def note_id(self) -> int: ...
+    @property
+    def key(self) -> int: ...
+    @property
+    def velocity(self) -> float: ...
+    @property
+    def channel(self) -> int: ...
+    @property
+    def tuning(self) -> float: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> tuple[int, ...]: ...
+    def __iter__(self) -> Iterator[int]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class NoteOff:
+    def __new__(
+        cls,
+        sample_offset: int,
+        note_id: int,
+        key: int,
+        velocity: float = 0.0,
+        channel: int = 0,
+        tuning: float = 0.0,
+    ) -> Self: ...
+    @property
+    def sample_offset(self) -> int: ...
+    @property
+    def note_id(self) -> int: ...
+    @property
+    def key(self) -> int: ...
+    @property
+    def velocity(self) -> float: ...
+    @property
+    def channel(self) -> int: ...
+    @property
+    def tuning(self) -> float: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: SupportsIndex, /) -> int: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> tuple[int, ...]: ...
+    def __iter__(self) -> Iterator[int]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
+
+@final
+class NoteExpression:
+    def __new__(cls, sample_offset: int, note_id: int, type_id: int, value: float) -> Self: ...
+    @property
+    def sample_offset(self) -> int: ...
+    @property
+    def note_id(self) -> int: ...
+    @property
+    def type_id(self) -> int: ...
+    @property
+    def value(self) -> float: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    __hash__: ClassVar[None]  # type: ignore[assignment]
 
 @disjoint_base
 class PluginChain:

@@ -1,6 +1,7 @@
 //! Parameters: values of 0 to 1, texts, gestures, morphing.
 
-use plugpen::v1::{Parameter, ParameterKind};
+use plugpen::v1::{NoteExpressionType, Parameter, ParameterKind};
+use plugpen_proto::limits::MAX_CHANNELS;
 use pyo3::{prelude::*, types::PyDict};
 
 use super::Plugin;
@@ -86,6 +87,48 @@ impl Plugin {
     fn end_param_gesture(&self, py: Python<'_>, index: Int) -> PyResult<()> {
         let index = self.parameter(index, "end parameter gesture")?;
         self.call(py, |plugin| plugin.end_param_gesture(index))
+    }
+
+    /// What can be shaped of the notes on a channel of an event input.
+    ///
+    /// Args:
+    ///     bus_index: An event input, from 0.
+    ///     channel: 0 to 15.
+    ///
+    /// Returns:
+    ///     A dict for each property, with ``type_id`` (for `NoteExpression`), ``name``,
+    ///     ``short_name``, ``label``, ``default_value``, ``min_value``, ``max_value`` (all 0 to 1),
+    ///     ``num_steps`` (0 if continuous), ``is_bipolar``, ``is_one_shot``, ``is_absolute`` and
+    ///     ``param_index`` (the parameter that does the same for all notes, or None). Empty where
+    ///     the plugin takes no note expression.
+    #[pyo3(signature = (bus_index = Int(0), channel = Int(0)),
+        text_signature = "($self, bus_index=0, channel=0)")]
+    fn note_expressions<'py>(
+        &self,
+        py: Python<'py>,
+        bus_index: Int,
+        channel: Int,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let bus = bus_index.within("bus_index", 0, MAX_CHANNELS - 1)?;
+        let channel = channel.within("channel", 0, 15)?;
+        let types = self.call(py, |plugin| plugin.note_expressions(bus, channel))?;
+        let dict = |kind: NoteExpressionType| {
+            let info = PyDict::new(py);
+            info.set_item("type_id", kind.type_id)?;
+            info.set_item("name", kind.name)?;
+            info.set_item("short_name", kind.short_name)?;
+            info.set_item("label", kind.label)?;
+            info.set_item("default_value", kind.default_value)?;
+            info.set_item("min_value", kind.minimum)?;
+            info.set_item("max_value", kind.maximum)?;
+            info.set_item("num_steps", kind.num_steps)?;
+            info.set_item("is_bipolar", kind.is_bipolar)?;
+            info.set_item("is_one_shot", kind.is_one_shot)?;
+            info.set_item("is_absolute", kind.is_absolute)?;
+            info.set_item("param_index", kind.parameter)?;
+            Ok(info)
+        };
+        types.into_iter().map(dict).collect()
     }
 
     /// The index of the first parameter of that name, whatever its case.

@@ -131,12 +131,15 @@ impl Plugin {
     ///     input: As for `process`.
     ///     output: As for `process`.
     ///     midi_in: Events ``(sample_offset, status, data1, data2)``, or ``(sample_offset, bytes)``
-    ///         for a SysEx or any other whole message. Offsets beyond the block mean its last
-    ///         frame.
+    ///         for a SysEx or any other whole message; `NoteOn`, `NoteOff` and `NoteExpression`
+    ///         where notes have ids. Offsets beyond the block mean its last frame.
     ///     midi_out_capacity: Most events returned; `midi_out_dropped` counts the rest.
     ///
     /// Returns:
-    ///     The plugin's MIDI in the same forms, ``(sample_offset, bytes)`` for a SysEx.
+    ///     The plugin's events in the same forms, ``(sample_offset, bytes)`` for a SysEx.
+    ///
+    /// Raises:
+    ///     Unsupported: A `NoteExpression` for a plugin that takes none.
     #[pyo3(signature = (input, output, midi_in, midi_out_capacity = DEFAULT_CAPACITY),
         text_signature = "($self, input, output, midi_in, midi_out_capacity=256)")]
     fn process_midi<'py>(

@@ -138,7 +138,7 @@ impl Plugin {
         Ok(self.open()?.is_midi_effect())
     }
 
-    /// Whether it takes MPE.
+    /// Whether each note can be shaped on its own: a VST3 plugin that lists `note_expressions`.
     #[getter]
     fn supports_mpe(&self) -> PyResult<bool> {
         Ok(self.open()?.supports_mpe())
@@ -150,8 +150,9 @@ impl Plugin {
         Ok(self.open()?.supports_double())
     }
 
-    /// MIDI events that the last `process_midi`, `process_auto` or `process_sidechain_midi` had to
-    /// drop because they exceeded `midi_out_capacity` or the room in shared memory.
+    /// Events that the last `process_midi`, `process_auto` or `process_sidechain_midi` had to drop:
+    /// the plugin's beyond `midi_out_capacity` or the room in shared memory, and those that the
+    /// plugin could not be told.
     #[getter]
     fn midi_out_dropped(&self) -> u64 {
         self.midi_out_dropped.load(Ordering::Relaxed)

@@ -73,7 +73,7 @@ impl MidiSchedule {
     pub fn iter(&self) -> impl Iterator<Item = (u64, &[u8])> {
         let bytes = self.messages.iter().map(|event| match event.body {
             EventBody::Midi(bytes) => bytes,
-            EventBody::Parameter { .. } => &[],
+            _ => &[],
         });
         self.samples.iter().copied().zip(bytes)
     }

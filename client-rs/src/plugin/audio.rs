@@ -13,7 +13,8 @@ use crate::slot::Taken;
 /// What a block had beside its samples and events.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BlockReport {
-    /// Events the plugin gave out that found no room in the block, or were malformed.
+    /// Events that were lost: those the plugin gave out without room or sense, and those it could
+    /// not be told.
     pub events_dropped: u64,
 }
 
@@ -78,11 +79,16 @@ impl Plugin {
     /// `input`, `sidechain` and `output` are planar, every channel `frames` long, with at least
     /// the plugin's number of channels; `None` is silence (or drops the output). Surplus inputs
     /// are ignored, surplus outputs left untouched. `events` reach the plugin at their offsets;
-    /// MIDI beyond the block moves to its last frame. What the plugin gives out is appended to
-    /// `events_out`. 0 frames do nothing. Does not allocate once it has been called a few times.
+    /// MIDI and notes beyond the block move to its last frame. What the plugin gives out is
+    /// appended to `events_out`. 0 frames do nothing. Does not allocate once it has been called a
+    /// few times.
+    ///
+    /// A note with an id ([`Note`](crate::Note)) reaches a plugin without ids as MIDI. What shapes
+    /// one note ([`NoteExpression`](crate::NoteExpression)) is refused where the plugin takes none.
     ///
     /// # Errors
-    /// `InvalidInput` for shapes and events that do not fit (nothing was processed then),
+    /// `InvalidInput` for shapes and events that do not fit, `Unsupported` for expressions to a
+    /// plugin that takes none (nothing was processed then),
     /// `LimitReached` for more events than agreed, `PluginCrashed` or `PluginHung` where it died of
     /// this block, `PluginDead` where it had died before, `PluginClosed`, `ServerUnavailable`,
     /// `TimedOut`.
@@ -97,6 +103,7 @@ impl Plugin {
     ) -> Result<BlockReport> {
         let mut audio = self.lock_audio()?;
         checks::shapes(&audio.io(), frames, &input, &sidechain, &output)?;
+        checks::expressions(events, self.takes_note_expression())?;
         if frames == 0 && events.is_empty() {
             return Ok(BlockReport::default());
         }

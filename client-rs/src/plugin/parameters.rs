@@ -5,9 +5,9 @@ use std::sync::Arc;
 use plugpen_engine::Parameters;
 use plugpen_proto::v1::{
     BeginParameterGestureRequest, EndParameterGestureRequest, GetParameterRequest,
-    GetParametersRequest, ListParametersRequest, Parameter, ParameterFromTextRequest,
-    ParameterKind, ParameterToTextRequest, ParameterValue, SetParameterRequest,
-    SetParametersRequest,
+    GetParametersRequest, ListNoteExpressionsRequest, ListParametersRequest, NoteExpressionType,
+    Parameter, ParameterFromTextRequest, ParameterKind, ParameterToTextRequest, ParameterValue,
+    SetParameterRequest, SetParametersRequest,
 };
 
 use super::Plugin;
@@ -171,6 +171,26 @@ impl Plugin {
         let fresh: Arc<[Parameter]> = self.params()?.into();
         *lock(&self.shared.descriptions) = Some(fresh.clone());
         Ok(fresh)
+    }
+
+    /// What can be shaped of the notes on a channel (0 to 15) of an event input, from 0; empty where
+    /// the plugin takes no note expression.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a channel that there cannot be, and those of every call: see [`Plugin`].
+    pub fn note_expressions(&self, bus: u32, channel: u32) -> Result<Vec<NoteExpressionType>> {
+        let request = ListNoteExpressionsRequest {
+            handle: self.shared.handle.clone(),
+            bus,
+            channel,
+        };
+        let listed = self.shared.call(
+            "ListNoteExpressions",
+            QUICK,
+            request,
+            |mut api, request| async move { api.parameters.list_note_expressions(request).await },
+        )?;
+        Ok(listed.types)
     }
 
     /// The index of the first parameter with this name, whatever the case.

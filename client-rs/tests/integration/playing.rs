@@ -102,7 +102,7 @@ fn events_arrive_at_their_frames_and_come_back() {
         .iter()
         .filter_map(|event| match event.body {
             EventBody::Midi(data) => Some((event.offset, data.to_vec())),
-            EventBody::Parameter { .. } => None,
+            _ => None,
         })
         .collect();
     let expected = [(10, vec![0xC2, 7]), (63, vec![0xF0, 1, 2, 3, 0xF7])];

@@ -1,13 +1,28 @@
 //! Events of a block as bytes.
 //!
 //! One after another, each a head of 16 bytes in native order (kind, offset in frames, bytes of
-//! payload, parameter index) and its payload, padded with zeros to a multiple of 8.
+//! payload, and a parameter's index or a note's id) and its payload, padded with zeros to a
+//! multiple of 8:
+//!
+//! | kind | payload |
+//! |---|---|
+//! | 1, MIDI | the message |
+//! | 2, parameter | its value (`f64`) |
+//! | 3, note | velocity and tuning (`f32`), then a byte each: begins, channel, key, 0 |
+//! | 4, expression | its value (`f64`), its type (`u32`) |
 
-use plugpen_proto::event::{Event, EventBody, EventList};
+use plugpen_proto::event::{Event, EventBody, EventList, Note, NoteExpression, is_client_note};
 
 const HEAD: usize = 16;
 const MIDI: u32 = 1;
 const PARAMETER: u32 = 2;
+const NOTE: u32 = 3;
+const EXPRESSION: u32 = 4;
+
+/// Bytes of a note.
+const NOTE_BYTES: usize = 12;
+/// Bytes of an expression.
+const EXPRESSION_BYTES: usize = 12;
 
 /// The block's event area has no room for an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +41,8 @@ pub(crate) fn encoded_len(event: &Event<'_>) -> usize {
     let payload = match event.body {
         EventBody::Midi(data) => data.len(),
         EventBody::Parameter { .. } => 8,
+        EventBody::Note(_) => NOTE_BYTES,
+        EventBody::Expression(_) => EXPRESSION_BYTES,
     };
     HEAD + payload.next_multiple_of(8)
 }
@@ -33,12 +50,23 @@ pub(crate) fn encoded_len(event: &Event<'_>) -> usize {
 /// Writes an event through `write(offset, bytes)`, which has room for [`encoded_len`] bytes. An
 /// offset at or past the block's end is moved to its last frame, as the documented API does.
 pub(crate) fn encode(event: &Event<'_>, frames: u32, mut write: impl FnMut(usize, &[u8])) {
-    let bits;
+    let mut bytes = [0; 12];
     let (kind, index, payload): (_, _, &[u8]) = match event.body {
         EventBody::Midi(data) => (MIDI, 0, data),
         EventBody::Parameter { index, value } => {
-            bits = value.to_ne_bytes();
-            (PARAMETER, index, &bits)
+            bytes[..8].copy_from_slice(&value.to_ne_bytes());
+            (PARAMETER, index, &bytes[..8])
+        }
+        EventBody::Note(note) => {
+            bytes[..4].copy_from_slice(&note.velocity.to_ne_bytes());
+            bytes[4..8].copy_from_slice(&note.tuning.to_ne_bytes());
+            bytes[8..].copy_from_slice(&[note.is_on.into(), note.channel, note.key, 0]);
+            (NOTE, note.id.cast_unsigned(), &bytes)
+        }
+        EventBody::Expression(expression) => {
+            bytes[..8].copy_from_slice(&expression.value.to_ne_bytes());
+            bytes[8..].copy_from_slice(&expression.type_id.to_ne_bytes());
+            (EXPRESSION, expression.note_id.cast_unsigned(), &bytes)
         }
     };
     let offset = event.offset.min(frames.saturating_sub(1));
@@ -59,12 +87,14 @@ pub(crate) fn encode(event: &Event<'_>, frames: u32, mut write: impl FnMut(usize
 pub(crate) struct Bounds {
     pub frames: u32,
     pub parameters: u32,
+    /// Notes have ids that a client may give.
+    pub from_client: bool,
     pub may_allocate: bool,
 }
 
 /// Appends the events in `area`, a private copy of what the peer wrote; returns how many were
-/// refused: out of the block, a bad parameter index or value, an empty message, or no room in a
-/// list that may not grow.
+/// refused: out of the block, a bad index, id or value, an empty message, or no room in a list
+/// that may not grow.
 ///
 /// # Errors
 ///
@@ -95,21 +125,30 @@ pub(crate) fn decode(area: &[u8], bounds: Bounds, list: &mut EventList) -> Resul
         };
         let payload = &payload[..len];
         rest = next;
-        let body = match (kind, <[u8; 8]>::try_from(payload)) {
-            (MIDI, _) => EventBody::Midi(payload),
-            (PARAMETER, Ok(bits)) => EventBody::Parameter {
-                index,
-                value: f64::from_ne_bytes(bits),
+        let wrong = |what: &str| Err(format!("{what} at byte {at} has {len} bytes"));
+        let body = match kind {
+            MIDI => EventBody::Midi(payload),
+            PARAMETER => match <[u8; 8]>::try_from(payload) {
+                Ok(bits) => EventBody::Parameter {
+                    index,
+                    value: f64::from_ne_bytes(bits),
+                },
+                Err(_) => return wrong("a parameter change"),
             },
-            (PARAMETER, Err(_)) => {
-                return Err(format!(
-                    "a parameter change at byte {at} has {len} bytes, expected 8"
-                ));
-            }
+            NOTE => match note(index, payload) {
+                Some(note) => EventBody::Note(note),
+                None => return wrong("a note"),
+            },
+            EXPRESSION => match expression(index, payload) {
+                Some(expression) => EventBody::Expression(expression),
+                None => return wrong("a note expression"),
+            },
             _ => return Err(format!("an event at byte {at} is of unknown kind {kind}")),
         };
         let event = Event { offset, body };
-        match accepts(&event, bounds) && (bounds.may_allocate || has_room(list, &event)) {
+        match accepts(&event, bounds)
+            && (bounds.may_allocate || list.has_room(event.body.midi_bytes()))
+        {
             true => list.push(event),
             false => refused += 1,
         }
@@ -118,24 +157,47 @@ pub(crate) fn decode(area: &[u8], bounds: Bounds, list: &mut EventList) -> Resul
 }
 
 fn accepts(event: &Event<'_>, bounds: Bounds) -> bool {
+    let is_known = |id| !bounds.from_client || is_client_note(id);
     let sound = match event.body {
         EventBody::Midi(data) => !data.is_empty(),
         EventBody::Parameter { index, value } => {
             index < bounds.parameters && (0.0..=1.0).contains(&value)
         }
+        EventBody::Note(note) => note.is_sound() && is_known(note.id),
+        EventBody::Expression(expression) => expression.is_sound() && is_known(expression.note_id),
     };
     sound && event.offset < bounds.frames.max(1)
 }
 
-fn has_room(list: &EventList, event: &Event<'_>) -> bool {
-    list.has_room(match event.body {
-        EventBody::Midi(data) => data.len(),
-        EventBody::Parameter { .. } => 0,
+/// The note in a payload; `None` where that has another length.
+fn note(id: u32, payload: &[u8]) -> Option<Note> {
+    let [a, b, c, d, e, f, g, h, is_on, channel, key, _] = *payload else {
+        return None;
+    };
+    Some(Note {
+        id: id.cast_signed(),
+        is_on: is_on != 0,
+        channel,
+        key,
+        velocity: f32::from_ne_bytes([a, b, c, d]),
+        tuning: f32::from_ne_bytes([e, f, g, h]),
+    })
+}
+
+/// The expression in a payload; `None` where that has another length.
+fn expression(id: u32, payload: &[u8]) -> Option<NoteExpression> {
+    let payload: [u8; EXPRESSION_BYTES] = payload.try_into().ok()?;
+    let [a, b, c, d, e, f, g, h, type_id @ ..] = payload;
+    Some(NoteExpression {
+        note_id: id.cast_signed(),
+        type_id: u32::from_ne_bytes(type_id),
+        value: f64::from_ne_bytes([a, b, c, d, e, f, g, h]),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use plugpen_proto::limits::MAX_NOTE_ID;
     use proptest::prelude::*;
 
     use super::*;
@@ -144,6 +206,7 @@ mod tests {
     const BOUNDS: Bounds = Bounds {
         frames: 64,
         parameters: 5,
+        from_client: true,
         may_allocate: true,
     };
 
@@ -159,16 +222,54 @@ mod tests {
         area
     }
 
+    #[derive(Debug, Clone)]
+    enum Body {
+        Midi(Vec<u8>),
+        Parameter(u32, f64),
+        Note(Note),
+        Expression(NoteExpression),
+    }
+
     fn lists() -> impl Strategy<Value = EventList> {
-        let midi = prop::collection::vec(any::<u8>(), 1..20).prop_map(Ok);
-        let parameter = (0..5u32, 0.0..=1.0f64).prop_map(Err);
-        let events = prop::collection::vec((0..64u32, prop_oneof![midi, parameter]), 0..20);
+        let midi = prop::collection::vec(any::<u8>(), 1..20).prop_map(Body::Midi);
+        let parameter =
+            (0..5u32, 0.0..=1.0f64).prop_map(|(index, value)| Body::Parameter(index, value));
+        let note = (
+            0..=MAX_NOTE_ID,
+            any::<bool>(),
+            0..16u8,
+            0..128u8,
+            0.0..=1.0f32,
+            -99.0..99.0f32,
+        );
+        let note = note.prop_map(|(id, is_on, channel, key, velocity, tuning)| {
+            Body::Note(Note {
+                id,
+                is_on,
+                channel,
+                key,
+                velocity,
+                tuning,
+            })
+        });
+        let expression = (0..=MAX_NOTE_ID, 0..u32::MAX, 0.0..=1.0f64);
+        let expression = expression.prop_map(|(note_id, type_id, value)| {
+            Body::Expression(NoteExpression {
+                note_id,
+                type_id,
+                value,
+            })
+        });
+        let body = prop_oneof![midi, parameter, note, expression];
+        let events = prop::collection::vec((0..64u32, body), 0..20);
         events.prop_map(|events| {
             let mut list = EventList::new();
             for (offset, event) in events {
                 match event {
-                    Ok(data) => list.push_midi(offset, &data),
-                    Err((index, value)) => list.push_parameter(offset, index, value),
+                    Body::Midi(data) => list.push_midi(offset, &data),
+                    Body::Parameter(index, value) => list.push_parameter(offset, index, value),
+                    Body::Note(note) => list.push_note(offset, note),
+                    Body::Expression(expression) => list.push_expression(offset, expression),
                 }
             }
             list
@@ -229,6 +330,66 @@ mod tests {
             ..BOUNDS
         };
         assert_eq!(decode(&encoded(&list, 64), late, &mut back), Ok(5));
+    }
+
+    #[test]
+    fn notes_have_ids_that_their_sender_may_give() {
+        let note = |id, velocity| Note {
+            id,
+            is_on: true,
+            channel: 0,
+            key: 60,
+            velocity,
+            tuning: 0.0,
+        };
+        let expression = |note_id, type_id, value| NoteExpression {
+            note_id,
+            type_id,
+            value,
+        };
+        let mut list = EventList::new();
+        // What neither may send.
+        list.push_note(0, note(-1, 0.5));
+        list.push_note(0, note(1, f32::NAN));
+        list.push_expression(0, expression(1, u32::MAX, 0.5));
+        list.push_expression(0, expression(1, 0, 1.5));
+        list.push_expression(0, expression(-1, 0, 0.5));
+        // What only a plugin may.
+        list.push_note(0, note(-1000, 0.5));
+        list.push_expression(0, expression(MAX_NOTE_ID + 1, 0, 0.5));
+        // What both may.
+        list.push_note(0, note(MAX_NOTE_ID, 0.0));
+        list.push_expression(0, expression(0, u32::MAX - 1, 1.0));
+        let area = encoded(&list, 64);
+        for (from_client, refused) in [(true, 7), (false, 5)] {
+            let mut back = EventList::new();
+            let bounds = Bounds {
+                from_client,
+                ..BOUNDS
+            };
+            assert_eq!(decode(&area, bounds, &mut back), Ok(refused));
+            assert!(back.iter().eq(list.iter().skip(refused as usize)));
+        }
+    }
+
+    #[test]
+    fn an_event_of_another_length_is_damage() {
+        let mut list = EventList::new();
+        list.push_expression(
+            0,
+            NoteExpression {
+                note_id: 1,
+                type_id: 0,
+                value: 0.5,
+            },
+        );
+        let mut area = encoded(&list, 64);
+        for kind in [PARAMETER, NOTE, EXPRESSION] {
+            area[..4].copy_from_slice(&kind.to_ne_bytes());
+            area[8] = 11;
+            let told = decode(&area, BOUNDS, &mut EventList::new());
+            assert!(told.unwrap_err().contains("has 11 bytes"));
+        }
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub struct OutputHeader {
     pub double: bool,
     /// Whether the output is to be used.
     pub status: BlockStatus,
-    /// Events of the plugin that found no room in the block, or were malformed.
+    /// Events that were lost in either direction: without room, malformed, or nothing that this
+    /// plugin hears.
     pub events_dropped: u32,
     /// The plugin's latency after the block, in frames.
     pub latency_samples: u32,

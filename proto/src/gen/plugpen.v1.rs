@@ -1515,6 +1515,7 @@ pub struct OpenedPlugin {
     pub produces_midi: bool,
     #[prost(bool, tag = "18")]
     pub is_midi_effect: bool,
+    /// Each note can be shaped on its own. VST3: the plugin lists note expressions.
     #[prost(bool, tag = "19")]
     pub supports_mpe: bool,
     #[prost(bool, tag = "20")]
@@ -1540,6 +1541,9 @@ pub struct OpenedPlugin {
     /// CPU seconds the worker has used; for ListPlugins.
     #[prost(double, tag = "28")]
     pub cpu_seconds: f64,
+    /// Note expressions reach the plugin; to others they are an error.
+    #[prost(bool, tag = "29")]
+    pub takes_note_expression: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenPluginRequest {
@@ -3216,6 +3220,57 @@ pub struct EndParameterGestureRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EndParameterGestureResponse {}
+/// A property of single notes. Values are normalised to 0..1.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteExpressionType {
+    /// What NoteExpression events name it by: 0 volume, 1 pan, 2 tuning, 3 vibrato,
+    /// 4 expression, 5 brightness; from 100000 on the plugin's own.
+    #[prost(uint32, tag = "1")]
+    pub type_id: u32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub short_name: ::prost::alloc::string::String,
+    /// Unit, e.g. "dB"; may be empty.
+    #[prost(string, tag = "4")]
+    pub label: ::prost::alloc::string::String,
+    #[prost(double, tag = "5")]
+    pub default_value: f64,
+    #[prost(double, tag = "6")]
+    pub minimum: f64,
+    #[prost(double, tag = "7")]
+    pub maximum: f64,
+    /// Number of steps, 0 if continuous.
+    #[prost(uint32, tag = "8")]
+    pub num_steps: u32,
+    /// 0.5 is the middle of both directions.
+    #[prost(bool, tag = "9")]
+    pub is_bipolar: bool,
+    /// Counts once, where the note begins.
+    #[prost(bool, tag = "10")]
+    pub is_one_shot: bool,
+    /// Takes the place of the parameter's value rather than moving it.
+    #[prost(bool, tag = "11")]
+    pub is_absolute: bool,
+    /// The parameter that does the same for all notes, if there is one.
+    #[prost(uint32, optional, tag = "12")]
+    pub parameter: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListNoteExpressionsRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// An event input, from 0, and one of its channels, 0 to 15.
+    #[prost(uint32, tag = "2")]
+    pub bus: u32,
+    #[prost(uint32, tag = "3")]
+    pub channel: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListNoteExpressionsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub types: ::prost::alloc::vec::Vec<NoteExpressionType>,
+}
 /// What a parameter's values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -3580,6 +3635,33 @@ pub mod parameter_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// What can be shaped of each single note; empty where the plugin takes no note expression.
+        pub async fn list_note_expressions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListNoteExpressionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListNoteExpressionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/ListNoteExpressions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.ParameterService", "ListNoteExpressions"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -3661,6 +3743,14 @@ pub mod parameter_service_server {
             request: tonic::Request<super::EndParameterGestureRequest>,
         ) -> std::result::Result<
             tonic::Response<super::EndParameterGestureResponse>,
+            tonic::Status,
+        >;
+        /// What can be shaped of each single note; empty where the plugin takes no note expression.
+        async fn list_note_expressions(
+            &self,
+            request: tonic::Request<super::ListNoteExpressionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListNoteExpressionsResponse>,
             tonic::Status,
         >;
     }
@@ -4149,6 +4239,55 @@ pub mod parameter_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = EndParameterGestureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/ListNoteExpressions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListNoteExpressionsSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::ListNoteExpressionsRequest>
+                    for ListNoteExpressionsSvc<T> {
+                        type Response = super::ListNoteExpressionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListNoteExpressionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::list_note_expressions(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListNoteExpressionsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -10,7 +10,7 @@ pub struct ToWorker {
     pub after_block: u64,
     #[prost(
         oneof = "to_worker::Call",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
     )]
     pub call: ::core::option::Option<to_worker::Call>,
 }
@@ -44,6 +44,8 @@ pub mod to_worker {
         BeginParameterGesture(super::super::super::v1::BeginParameterGestureRequest),
         #[prost(message, tag = "28")]
         EndParameterGesture(super::super::super::v1::EndParameterGestureRequest),
+        #[prost(message, tag = "29")]
+        ListNoteExpressions(super::super::super::v1::ListNoteExpressionsRequest),
         #[prost(message, tag = "30")]
         GetState(super::super::super::v1::GetStateRequest),
         #[prost(message, tag = "31")]
@@ -83,7 +85,7 @@ pub struct FromWorker {
     pub id: u64,
     #[prost(
         oneof = "from_worker::Body",
-        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
+        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
     )]
     pub body: ::core::option::Option<from_worker::Body>,
 }
@@ -123,6 +125,8 @@ pub mod from_worker {
         BeginParameterGesture(super::super::super::v1::BeginParameterGestureResponse),
         #[prost(message, tag = "28")]
         EndParameterGesture(super::super::super::v1::EndParameterGestureResponse),
+        #[prost(message, tag = "29")]
+        ListNoteExpressions(super::super::super::v1::ListNoteExpressionsResponse),
         #[prost(message, tag = "30")]
         GetState(super::super::super::v1::GetStateResponse),
         #[prost(message, tag = "31")]

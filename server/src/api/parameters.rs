@@ -13,5 +13,6 @@ worker_service! {
         parameter_from_text: ParameterFromTextRequest => ParameterFromTextResponse,
         begin_parameter_gesture: BeginParameterGestureRequest => BeginParameterGestureResponse,
         end_parameter_gesture: EndParameterGestureRequest => EndParameterGestureResponse,
+        list_note_expressions: ListNoteExpressionsRequest => ListNoteExpressionsResponse,
     }
 }

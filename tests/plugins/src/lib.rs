@@ -15,6 +15,7 @@
 //! | `parameter` | its output is its parameter; ranges, steps, a switch and two presets |
 //! | `gain` | gain with a bypass of its own |
 //! | `midi` | echoes MIDI, makes some itself, and clicks where events arrive |
+//! | `notes` | a level for each note, which VST3 note expression moves; gives all of it back |
 //! | `latency` | a delay that reports itself as latency |
 //! | `echo` | has a tail |
 //! | `beep` | a sine for each note |
@@ -33,6 +34,7 @@ mod gain;
 mod kit;
 mod latency;
 mod midi;
+mod notes;
 mod parameter;
 mod sidechain;
 mod transport;
@@ -66,11 +68,12 @@ macro_rules! each {
             $($function)::+::<villain::BornRefusing>(),
             $($function)::+::<villain::BornSlow>(),
             $($function)::+::<villain::BornPrinting>(),
+            $($function)::+::<notes::Notes>(),
         ]
     };
 }
 
-const COUNT: usize = 17;
+const COUNT: usize = 18;
 
 static LV2: lv2::Table<COUNT> = lv2::Table(each!(lv2::descriptor));
 static VST2: [vst2::Entry; COUNT] = each!(vst2::entry);

@@ -121,6 +121,13 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
             Body::ListBuses(ListBusesResponse { inputs, outputs })
         }
 
+        Call::ListNoteExpressions(call) => {
+            let controller = &session.loaded()?.controller;
+            Body::ListNoteExpressions(ListNoteExpressionsResponse {
+                types: controller.note_expressions(call.bus, call.channel),
+            })
+        }
+
         Call::StageFile(call) => {
             let path = session.loaded()?.staging.add(&call.name, &call.data)?;
             Body::StageFile(StageFileResponse {

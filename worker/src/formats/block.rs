@@ -1,6 +1,6 @@
 //! One block of audio and events, straight from and into a ring's slot.
 
-use plugpen_proto::event::EventList;
+use plugpen_proto::event::{Event, EventBody, EventList};
 use plugpen_proto::v1::Transport;
 use plugpen_shm::{BlockHeader, RingError, WorkSlot};
 
@@ -113,7 +113,8 @@ pub struct Block<'a> {
     pub frames: usize,
     /// Audio.
     pub samples: Samples<'a>,
-    /// MIDI and parameter changes, sorted by offset.
+    /// MIDI, notes and parameter changes, sorted by offset. Notes with ids and expressions are
+    /// there only for a processor that hears them.
     pub events: &'a EventList,
     /// Playhead and tempo at the block's first frame.
     pub transport: Option<Transport>,
@@ -126,10 +127,18 @@ pub struct Block<'a> {
 impl Block<'_> {
     /// Adds a MIDI message of the plugin, or counts it as lost.
     pub fn push_midi(&mut self, offset: u32, data: &[u8]) {
-        if self.events_out.has_room(data.len()) {
-            self.events_out.push_midi(offset, data);
+        self.push(Event {
+            offset,
+            body: EventBody::Midi(data),
+        });
+    }
+
+    /// Adds an event of the plugin, or counts it as lost.
+    pub fn push(&mut self, event: Event<'_>) {
+        if self.events_out.has_room(event.body.midi_bytes()) {
+            self.events_out.push(event);
         } else {
-            self.events_lost += 1;
+            self.events_lost = self.events_lost.saturating_add(1);
         }
     }
 }
@@ -142,6 +151,8 @@ pub struct BlockRunner {
     /// Where the ring's samples are of the other type than the processor's.
     converted: Converted,
     events: EventList,
+    /// The same in MIDI, for processors that hear no notes.
+    in_midi: EventList,
     events_out: EventList,
     inputs: usize,
     outputs: usize,
@@ -165,6 +176,7 @@ impl BlockRunner {
             double: Planes::with_capacity(inputs, outputs),
             converted: Converted::new(inputs, outputs, max_frames),
             events: events(),
+            in_midi: events(),
             events_out: events(),
             inputs,
             outputs,
@@ -190,9 +202,14 @@ impl BlockRunner {
     ) -> Result<Ran, RingError> {
         let frames = usize::try_from(header.frames).unwrap_or(0);
         self.events.clear();
-        let refused = slot.events(&mut self.events)?;
+        let mut refused = slot.events(&mut self.events)?;
         if !self.events.iter().is_sorted_by_key(|event| event.offset) {
             self.events.sort();
+        }
+        let mut events = &self.events;
+        if !processor.hears_notes() && events.iter().any(is_note) {
+            refused = refused.saturating_add(in_midi(events, &mut self.in_midi));
+            events = &self.in_midi;
         }
         self.events_out.clear();
         if header.double {
@@ -221,7 +238,7 @@ impl BlockRunner {
             } else {
                 Samples::Single(&self.single)
             },
-            events: &self.events,
+            events,
             transport,
             events_out: &mut self.events_out,
             events_lost: 0,
@@ -243,6 +260,32 @@ impl BlockRunner {
         self.double.clear();
         Ok(Ran { events_lost })
     }
+}
+
+fn is_note(event: Event<'_>) -> bool {
+    matches!(event.body, EventBody::Note(_) | EventBody::Expression(_))
+}
+
+/// Copies events, notes as MIDI, and returns how many have no way to be said in MIDI. `into` has
+/// as much room as `events`, in which a note takes more than its MIDI.
+fn in_midi(events: &EventList, into: &mut EventList) -> u32 {
+    let mut lost = 0;
+    into.clear();
+    for event in events.iter() {
+        let midi = match event.body {
+            EventBody::Note(note) => note.midi(),
+            EventBody::Expression(_) => {
+                lost += 1;
+                continue;
+            }
+            _ => {
+                into.push(event);
+                continue;
+            }
+        };
+        into.push_midi(event.offset, &midi);
+    }
+    lost
 }
 
 /// Worker-local copies of a block's channels, both types.
@@ -325,4 +368,42 @@ impl Converted {
 )]
 fn narrow(value: f64) -> f32 {
     value as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use plugpen_proto::event::{Note, NoteExpression};
+
+    use super::*;
+
+    #[test]
+    fn notes_become_midi_and_expressions_are_counted() {
+        let mut events = EventList::new();
+        let note = Note {
+            id: 5,
+            is_on: true,
+            channel: 2,
+            key: 60,
+            velocity: 1.0,
+            tuning: 0.0,
+        };
+        let expression = NoteExpression {
+            note_id: 5,
+            type_id: 0,
+            value: 0.5,
+        };
+        events.push_note(3, note);
+        events.push_expression(4, expression);
+        events.push_parameter(4, 0, 0.5);
+        events.push_midi(5, &[0xf8]);
+        assert!(events.iter().any(is_note));
+        let mut midi = EventList::new();
+        assert_eq!(in_midi(&events, &mut midi), 1);
+        let mut wanted = EventList::new();
+        wanted.push_midi(3, &[0x92, 60, 127]);
+        wanted.push_parameter(4, 0, 0.5);
+        wanted.push_midi(5, &[0xf8]);
+        assert_eq!(midi, wanted);
+        assert!(!midi.iter().any(is_note));
+    }
 }

@@ -82,13 +82,13 @@ impl HostBypass {
                 replace(&mut self.double, planes, block.frames, self.latency);
             }
         }
-        // A MIDI effect passes its MIDI through as well; a synth's input ends here.
+        // A MIDI effect passes what is played through as well; a synth's input ends here.
         let makes_midi = !block.events_out.is_empty();
         block.events_out.clear();
         if makes_midi {
             for event in block.events.iter() {
-                if let plugpen_proto::event::EventBody::Midi(data) = event.body {
-                    block.push_midi(event.offset, data);
+                if !event.body.is_parameter() {
+                    block.push(event);
                 }
             }
         }

@@ -29,7 +29,8 @@ use std::time::Duration;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{
-    Bus, OpenOptions, OpenedPlugin, Parameter, PluginFormat, Precision, StateScope,
+    Bus, NoteExpressionType, OpenOptions, OpenedPlugin, Parameter, PluginFormat, Precision,
+    StateScope,
 };
 use plugpen_proto::worker::{Load, Probe, Probed};
 
@@ -104,6 +105,11 @@ pub trait Controller {
     /// Index out of range, or refused by the plugin.
     fn set_program(&mut self, parked: &mut dyn Processor, index: u32) -> Result<(), Error>;
 
+    /// What can be shaped of the notes on a channel of an event input.
+    fn note_expressions(&self, _bus: u32, _channel: u32) -> Vec<NoteExpressionType> {
+        Vec::new()
+    }
+
     /// Whether parameters must not be described beside processing: where the plugin knows the
     /// text of a value only by having it.
     fn describes_at_rest(&self) -> bool {
@@ -174,6 +180,11 @@ pub trait Processor: Send {
     fn reset(&mut self);
     /// Whether it computes in 64 bits now; its blocks come in that type.
     fn is_double(&self) -> bool {
+        false
+    }
+    /// Whether it hears notes with ids and note expressions. To others notes come as MIDI, and
+    /// expressions are lost.
+    fn hears_notes(&self) -> bool {
         false
     }
     /// Latency after the last block, in frames.

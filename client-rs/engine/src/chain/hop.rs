@@ -56,7 +56,7 @@ pub fn enter<P: BlockProcessor>(
     to: &mut P,
     state: &mut StageState,
     stage: usize,
-    record: &Record,
+    record: &mut Record,
     (audio, sidechain): (Planes<'_>, Planes<'_>),
     events: &mut EventList,
 ) -> Result<(), Error> {

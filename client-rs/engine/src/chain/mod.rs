@@ -14,7 +14,7 @@ pub use state::ChainState;
 
 use crate::processor::{BlockInput, BlockOutput, BlockProcessor, Io, drain};
 use hop::{Hop, enter, leave};
-use record::{Record, is_midi};
+use record::{Record, is_played};
 
 /// Greatest difference of sample rates that are taken for the same, in Hz.
 const SAME_RATE: f64 = 0.1;
@@ -135,11 +135,11 @@ impl<P: BlockProcessor> Chain<P> {
                 io.max_block_size, block.frames
             )));
         }
-        if !block.events.iter().all(is_midi)
-            || parameters.iter().flat_map(EventList::iter).any(is_midi)
+        if !block.events.iter().all(is_played)
+            || parameters.iter().flat_map(EventList::iter).any(is_played)
         {
             return Err(Error::invalid(
-                "a chain takes MIDI as its block's events and parameter changes per plugin",
+                "a chain takes MIDI and notes as its block's events and parameter changes per plugin",
             ));
         }
         if parameters.len() > self.stages.len() {
@@ -167,7 +167,7 @@ impl<P: BlockProcessor> Chain<P> {
             &mut self.stages[0],
             &mut self.state.stages[0],
             0,
-            &record,
+            &mut record,
             (block.audio, block.sidechain),
             &mut self.events,
         );

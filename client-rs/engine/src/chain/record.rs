@@ -1,6 +1,6 @@
 //! A block on its way through a chain.
 
-use plugpen_proto::event::{Event, EventBody, EventList};
+use plugpen_proto::event::{Event, EventBody, EventList, is_client_note};
 use plugpen_proto::v1::Transport;
 
 use crate::processor::{BlockInput, Io};
@@ -11,7 +11,8 @@ pub struct Record {
     pub frames: usize,
     pub double: bool,
     pub transport: Option<Transport>,
-    /// MIDI on its way: the chain's input until a stage has taken it, then what stages gave out.
+    /// MIDI and notes on their way: the chain's input until a stage has taken it, then what stages
+    /// gave out.
     midi: EventList,
     /// Whether the last stage it passed gave `midi` out.
     produced: bool,
@@ -43,12 +44,23 @@ impl Record {
     }
 
     /// What a stage is to hear: its parameter changes and, if it takes MIDI, the MIDI. At one
-    /// offset the change comes before the note.
-    pub fn events_for(&self, stage: usize, io: &Io, events: &mut EventList) {
+    /// offset the change comes before the note. A note under an id that is its plugin's own goes on
+    /// as MIDI, and what would shape it ends here, counted.
+    pub fn events_for(&mut self, stage: usize, io: &Io, events: &mut EventList) {
         copy(&self.parameters[stage], events);
         if io.accepts_midi && !self.midi.is_empty() {
             let only_midi = events.is_empty();
-            self.midi.iter().for_each(|event| events.push(event));
+            for event in self.midi.iter() {
+                match event.body {
+                    EventBody::Note(note) if !is_client_note(note.id) => {
+                        events.push_midi(event.offset, &note.midi());
+                    }
+                    EventBody::Expression(one) if !is_client_note(one.note_id) => {
+                        self.events_dropped += 1;
+                    }
+                    _ => events.push(event),
+                }
+            }
             if !only_midi {
                 events.sort();
             }
@@ -58,10 +70,10 @@ impl Record {
     /// Takes what a stage gave out. MIDI ends in a stage that takes it and gives none; it goes past
     /// a stage that does neither.
     pub fn pass(&mut self, io: &Io, given: &EventList) {
-        self.produced = io.produces_midi || given.iter().any(is_midi);
+        self.produced = io.produces_midi || given.iter().any(is_played);
         if self.produced || io.accepts_midi {
             self.midi.clear();
-            for event in given.iter().filter(|event| is_midi(*event)) {
+            for event in given.iter().filter(|event| is_played(*event)) {
                 self.midi.push(event);
             }
         }
@@ -75,8 +87,9 @@ impl Record {
     }
 }
 
-pub fn is_midi(event: Event<'_>) -> bool {
-    matches!(event.body, EventBody::Midi(_))
+/// Whether it is MIDI or of a note.
+pub fn is_played(event: Event<'_>) -> bool {
+    !event.body.is_parameter()
 }
 
 fn copy(from: &EventList, to: &mut EventList) {

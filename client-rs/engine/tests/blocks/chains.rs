@@ -107,7 +107,7 @@ fn note() -> EventList {
 fn messages(events: &EventList) -> Vec<Vec<u8>> {
     let midi = events.iter().filter_map(|event| match event.body {
         EventBody::Midi(bytes) => Some(bytes.to_vec()),
-        EventBody::Parameter { .. } => None,
+        _ => None,
     });
     midi.collect()
 }

@@ -160,6 +160,7 @@ impl BlockProcessor for Memory {
                             events.push_midi(event.offset, &raised);
                         }
                     }
+                    other => unreachable!("nobody sends {other:?} here"),
                 }
                 next += 1;
             }

@@ -57,7 +57,7 @@ impl<'a> OutputSlot<'a> {
     }
 
     /// Appends the plugin's events: offsets are below `frames`, parameters exist, values are 0 to
-    /// 1, messages are not empty. Returns how many events were none of that and were left out.
+    /// 1, messages are not empty, notes and expressions are sound. Returns how many events were none of that and were left out.
     ///
     /// # Errors
     ///
@@ -66,6 +66,7 @@ impl<'a> OutputSlot<'a> {
         let bounds = Bounds {
             frames: self.header.frames,
             parameters: self.client.end.layout.spec().parameters,
+            from_client: false,
             may_allocate: true,
         };
         let end = &mut self.client.end;

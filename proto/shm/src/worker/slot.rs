@@ -14,6 +14,8 @@ pub struct WorkSlot<'a> {
     input: Slot,
     output: Slot,
     header: InputHeader,
+    /// Events that went no further than here.
+    lost: u32,
 }
 
 impl<'a> WorkSlot<'a> {
@@ -23,6 +25,7 @@ impl<'a> WorkSlot<'a> {
             worker,
             input,
             header,
+            lost: 0,
         }
     }
 
@@ -77,7 +80,8 @@ impl<'a> WorkSlot<'a> {
     }
 
     /// Appends the block's events, as far as the list has room without allocating: offsets are
-    /// below `frames`, parameters exist, values are 0 to 1, messages are not empty. Returns how
+    /// below `frames`, parameters exist, values are 0 to 1, messages are not empty, notes have ids
+    /// that a client may give. Returns how
     /// many events were none of that, or found no room, and were left out.
     ///
     /// # Errors
@@ -88,6 +92,7 @@ impl<'a> WorkSlot<'a> {
         let bounds = Bounds {
             frames: self.header.block.frames,
             parameters: end.layout.spec().parameters,
+            from_client: true,
             may_allocate: false,
         };
         // `events_len` has been checked against the area's size, which `scratch` has.
@@ -96,13 +101,19 @@ impl<'a> WorkSlot<'a> {
         decode(area, bounds, list).map_err(RingError::Protocol)
     }
 
+    /// Tells the client of events that the worker could do nothing with, or the plugin's that it
+    /// had no room for; they are counted as dropped.
+    pub fn lose(&mut self, events: u32) {
+        self.lost = self.lost.saturating_add(events);
+    }
+
     /// Hands the block back with the plugin's events and wakes the client if it sleeps for it.
-    /// Events that do not fit the block, and parameter changes that are not numbers, are counted
-    /// as dropped; other values are clamped to 0 to 1.
+    /// Events that do not fit the block, and those with numbers that mean nothing, are counted as
+    /// dropped; parameter values are clamped to 0 to 1.
     pub fn complete(self, status: BlockStatus, events: &EventList, latency_samples: u32) {
         let frames = self.header.block.frames;
         let end = &mut self.worker.end;
-        let (mut used, mut dropped) = (0, 0u32);
+        let (mut used, mut dropped) = (0, self.lost);
         for event in events.iter() {
             let needed = encoded_len(&event);
             let fits = needed <= end.layout.event_bytes() - used;
@@ -165,7 +176,9 @@ fn wellformed(event: Event<'_>) -> Option<Event<'_>> {
             index,
             value: value.clamp(0.0, 1.0),
         },
-        midi => midi,
+        EventBody::Note(note) if !note.is_sound() => return None,
+        EventBody::Expression(expression) if !expression.is_sound() => return None,
+        sound => sound,
     };
     Some(Event { body, ..event })
 }

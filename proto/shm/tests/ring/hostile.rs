@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use memmap2::{MmapOptions, MmapRaw};
-use plugpen_proto::event::EventList;
+use plugpen_proto::event::{EventBody, EventList, Note, NoteExpression, is_client_note};
 use plugpen_shm::{
     BlockHeader, BlockStatus, ClientEnd, Layout, Regions, RingError, RingSpec, WorkerEnd,
 };
@@ -80,7 +80,7 @@ fn scribble(region: &MmapRaw, slot: usize, mut noise: Noise) {
                 12..15 => {
                     let start = near(&mut noise);
                     for word in 0..4 {
-                        let value = noise.bits() & 0x0000_00FF_0000_0003;
+                        let value = noise.bits() & 0x0000_00FF_0000_0007;
                         at(start + 8 * word).cast::<u64>().write_volatile(value);
                     }
                 }
@@ -131,13 +131,44 @@ fn rounds(name: &str, mut round: impl FnMut(u64, &mut Tally)) {
 }
 
 fn events(noise: &mut Noise) -> EventList {
-    let mut list = EventList::with_capacity(128, 512);
-    for _ in 0..noise.below(40) {
+    let mut list = EventList::with_capacity(160, 512);
+    for _ in 0..noise.below(30) {
         let offset = noise.below(64) as u32;
         list.push_midi(offset, &[0x90, 60, 100]);
         list.push_parameter(offset, 2, 0.25);
+        let id = noise.below(1000) as i32;
+        let note = Note {
+            id,
+            is_on: offset % 2 == 0,
+            channel: 15,
+            key: 127,
+            velocity: 1.0,
+            tuning: -50.0,
+        };
+        list.push_note(offset, note);
+        let expression = NoteExpression {
+            note_id: id,
+            type_id: 100_000,
+            value: 0.5,
+        };
+        list.push_expression(offset, expression);
     }
     list
+}
+
+/// Whatever was written, only sound events come through.
+fn check(list: &EventList, frames: u32, from_client: bool) {
+    for event in list.iter() {
+        assert!(event.offset < frames.max(1));
+        let known = |id| !from_client || is_client_note(id);
+        let is_sound = match event.body {
+            EventBody::Midi(data) => !data.is_empty(),
+            EventBody::Parameter { index, value } => index < 5 && (0.0..=1.0).contains(&value),
+            EventBody::Note(note) => note.is_sound() && known(note.id),
+            EventBody::Expression(one) => one.is_sound() && known(one.note_id),
+        };
+        assert!(is_sound, "{event:?}");
+    }
 }
 
 #[test]
@@ -215,8 +246,7 @@ fn collect(client: &mut ClientEnd, tally: &mut Tally) -> bool {
                 if slot.events(&mut list).is_err() {
                     tally.broken_events += 1;
                 }
-                let last = header.frames.max(1);
-                assert!(list.iter().all(|event| event.offset < last));
+                check(&list, header.frames, false);
             }
             Err(error) => {
                 assert!(matches!(error, RingError::Protocol(_)));
@@ -242,7 +272,7 @@ fn a_client_that_scribbles_hurts_only_itself() {
         let _honest = Child::fork(|| ask(&mut client, Noise::new(seed)));
         let _hostile = Child::fork(|| scribble(&region, slot, Noise::new(seed + 1)));
         let mut noise = Noise::new(seed + 2);
-        let mut list = EventList::with_capacity(128, 512);
+        let mut list = EventList::with_capacity(160, 512);
         let mut fruitless = 0;
         for _ in 0..OPERATIONS {
             fruitless += 1;
@@ -265,8 +295,7 @@ fn a_client_that_scribbles_hurts_only_itself() {
                     if slot.events(&mut list).is_err() {
                         tally.broken_events += 1;
                     }
-                    let last = header.frames.max(1);
-                    assert!(list.iter().all(|event| event.offset < last));
+                    check(&list, header.frames, true);
                     for channel in 0..2 {
                         for frame in 0..header.frames as usize {
                             // SAFETY: `frame` is below the block's frames, for which both are

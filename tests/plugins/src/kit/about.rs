@@ -17,6 +17,8 @@ pub struct About {
     pub midi_in: bool,
     /// Whether it makes MIDI.
     pub midi_out: bool,
+    /// What can be shaped of its notes, where the format can.
+    pub expressions: &'static [Expression],
     /// Whether it wants to know the transport.
     pub transport: bool,
     /// Whether it is a synthesiser.
@@ -45,6 +47,7 @@ impl About {
         programs: &[],
         midi_in: false,
         midi_out: false,
+        expressions: &[],
         transport: false,
         synth: false,
         latency: false,
@@ -104,6 +107,25 @@ impl Bus {
             is_aux: true,
         }
     }
+}
+
+/// A property of single notes.
+#[derive(Clone, Copy)]
+pub struct Expression {
+    /// Its number.
+    pub id: u32,
+    /// Its name.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Normalised value at first.
+    pub default: f64,
+    /// Number of values less one; 0 if continuous.
+    pub steps: i32,
+    /// Whether 0.5 is its middle.
+    pub is_bipolar: bool,
+    /// The parameter that does the same for all notes.
+    pub parameter: Option<usize>,
 }
 
 /// A name and plain values, by index.

@@ -2,6 +2,7 @@
 //! because a host may give one buffer as an input and an output.
 
 use super::mail::Mail;
+use super::notes::Note;
 use super::{Plugin, Values};
 
 /// A sample type.
@@ -224,6 +225,23 @@ impl<'a, S: Sample> Block<'a, S> {
             .iter()
             .filter(move |(frame, _)| (start..end).contains(frame))
             .map(move |(frame, message)| (frame - start, message))
+    }
+
+    /// The notes with ids of this stretch, with their frames in it; none where the format has no
+    /// ids.
+    pub fn notes(&self) -> impl Iterator<Item = (usize, Note)> + use<'a, S> {
+        let (start, end) = (self.start, self.start + self.frames);
+        let heard: &'a Mail = self.heard;
+        heard
+            .notes
+            .iter()
+            .filter(move |(frame, _)| (start..end).contains(frame))
+            .map(move |(frame, note)| (frame - start, *note))
+    }
+
+    /// Says something of a note.
+    pub fn say(&mut self, frame: usize, note: Note) {
+        self.said.midi.notes.push((self.start + frame, note));
     }
 
     /// Says a MIDI message.

@@ -1,11 +1,15 @@
-//! Messages with a frame, in memory that is taken once.
+//! Messages and notes with a frame, in memory that is taken once.
 
 use std::ops::Range;
+
+use super::notes::{self, Notes};
 
 /// Messages in order of their frames.
 pub struct Mail {
     bytes: Vec<u8>,
     messages: Vec<(usize, Range<usize>)>,
+    /// Notes with ids, where the format has them.
+    pub notes: Notes,
 }
 
 impl Mail {
@@ -14,6 +18,7 @@ impl Mail {
         Self {
             bytes: Vec::with_capacity(1 << 16),
             messages: Vec::with_capacity(1 << 12),
+            notes: notes::room(),
         }
     }
 
@@ -21,6 +26,7 @@ impl Mail {
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.messages.clear();
+        self.notes.clear();
     }
 
     /// Appends a message; later frames come later.
@@ -33,6 +39,7 @@ impl Mail {
     /// Orders messages by their frames, those of one frame as they came.
     pub fn sort(&mut self) {
         self.messages.sort_by_key(|(frame, _)| *frame);
+        self.notes.sort_by_key(|(frame, _)| *frame);
     }
 
     /// All messages.

@@ -10,6 +10,7 @@ pub mod audio_unit;
 mod block;
 pub mod lv2;
 mod mail;
+mod notes;
 mod state;
 mod values;
 pub mod vst2;
@@ -17,8 +18,9 @@ pub mod vst3;
 
 use std::ffi::CStr;
 
-pub use about::{About, Bus, Kind, Parameter, Program};
+pub use about::{About, Bus, Expression, Kind, Parameter, Program};
 pub use block::{Block, Sample, Transport};
+pub use notes::Note;
 pub use values::Values;
 
 /// A plugin, as this crate writes them.

@@ -8,10 +8,11 @@ use super::{MAX_FRAMES, assert_near, play};
 use crate::system::{play_events, server};
 
 /// The plugins that behave.
-pub const PLUGINS: [&str; 9] = [
+pub const PLUGINS: [&str; 10] = [
     "parameter",
     "gain",
     "midi",
+    "notes",
     "latency",
     "echo",
     "beep",

@@ -15,6 +15,7 @@ mod lifecycle;
 mod members;
 mod midi;
 mod modes;
+mod notes;
 mod parameters;
 mod programs;
 mod state;
@@ -73,7 +74,7 @@ fn midi_of(events: &EventList) -> Vec<(u32, Vec<u8>)> {
         .iter()
         .filter_map(|event| match event.body {
             EventBody::Midi(bytes) => Some((event.offset, bytes.to_vec())),
-            EventBody::Parameter { .. } => None,
+            _ => None,
         })
         .collect()
 }
@@ -171,6 +172,30 @@ macro_rules! every_format_with_edits {
     };
 }
 
+/// What only formats with ids for notes can show.
+macro_rules! every_format_with_note_ids {
+    ($format:expr) => {
+        tests! {
+            $format;
+            notes::an_expression_shapes_one_note_from_its_frame_on,
+            notes::what_can_be_shaped_is_listed,
+            notes::notes_go_through_a_chain,
+            notes::what_a_plugin_says_of_notes_comes_back,
+            notes::what_is_no_note_is_refused_at_the_door,
+        }
+    };
+}
+
+/// What formats show that have only MIDI.
+macro_rules! every_format_without_note_ids {
+    ($format:expr) => {
+        tests! {
+            $format;
+            notes::where_there_are_no_ids_a_note_is_midi,
+        }
+    };
+}
+
 /// What only formats of both precisions can show.
 macro_rules! every_format_with_doubles {
     ($format:expr) => {
@@ -224,17 +249,24 @@ macro_rules! every_format_that_is_read_by_running_it {
 mod null {
     every_format!(super::format::NULL);
     every_format_with_doubles!(super::format::NULL);
+    tests! {
+        super::format::NULL;
+        notes::what_a_plugin_says_of_notes_comes_back,
+        notes::what_is_no_note_is_refused_at_the_door,
+    }
 }
 
 mod lv2 {
     every_format!(super::format::LV2);
     every_plugin_format!(super::format::LV2);
     every_format_with_many_plugins_a_file!(super::format::LV2);
+    every_format_without_note_ids!(super::format::LV2);
 }
 
 mod audio_unit {
     every_format!(super::format::AUDIO_UNIT);
     every_plugin_format!(super::format::AUDIO_UNIT);
+    every_format_without_note_ids!(super::format::AUDIO_UNIT);
     every_format_with_edits!(super::format::AUDIO_UNIT);
     every_format_with_layouts!(super::format::AUDIO_UNIT);
     every_format_that_asks_for_layouts!(super::format::AUDIO_UNIT);
@@ -243,6 +275,7 @@ mod audio_unit {
 mod vst2 {
     every_format!(super::format::VST2);
     every_plugin_format!(super::format::VST2);
+    every_format_without_note_ids!(super::format::VST2);
     every_format_with_doubles!(super::format::VST2);
     every_format_with_edits!(super::format::VST2);
     every_format_with_layouts!(super::format::VST2);
@@ -280,6 +313,7 @@ mod vst2_shell {
 mod vst3 {
     every_format!(super::format::VST3);
     every_plugin_format!(super::format::VST3);
+    every_format_with_note_ids!(super::format::VST3);
     every_format_with_edits!(super::format::VST3);
     every_format_with_doubles!(super::format::VST3);
     every_format_with_layouts!(super::format::VST3);

@@ -11,7 +11,7 @@ fn midi_of(events: &EventList) -> Vec<(u32, Vec<u8>)> {
         .iter()
         .filter_map(|event| match event.body {
             EventBody::Midi(bytes) => Some((event.offset, bytes.to_vec())),
-            EventBody::Parameter { .. } => None,
+            _ => None,
         })
         .collect()
 }

@@ -159,7 +159,7 @@ impl AudioUnitProcessor {
                 EventBody::Midi(data) if is_sysex(data) && event.offset > start => {
                     return event.offset.min(frames);
                 }
-                EventBody::Midi(_) => {}
+                _ => {}
             }
         }
         frames

@@ -388,7 +388,7 @@ fn midi<'a>(
     let upcoming = events.take_while(move |event| event.offset < end);
     upcoming.filter_map(|event| match event.body {
         EventBody::Midi(data) => Some((event.offset, data)),
-        EventBody::Parameter { .. } => None,
+        _ => None,
     })
 }
 

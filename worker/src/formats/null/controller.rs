@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{
-    Bus, OpenOptions, OpenedPlugin, Parameter, ParameterKind, Precision, StateScope,
+    Bus, NoteExpressionType, OpenOptions, OpenedPlugin, Parameter, ParameterKind, Precision,
+    StateScope,
 };
 
 use super::parameters::{NullParameter, PARAMETERS, PROGRAMS};
@@ -61,6 +62,8 @@ impl Controller for NullController {
             accepts_midi: true,
             produces_midi: true,
             supports_double: true,
+            supports_mpe: true,
+            takes_note_expression: true,
             ..OpenedPlugin::default()
         }
     }
@@ -115,6 +118,18 @@ impl Controller for NullController {
             other => other.parse().unwrap_or(0.0),
         };
         Ok(parameter.normal(parameter.snap(plain)))
+    }
+
+    fn note_expressions(&self, bus: u32, _channel: u32) -> Vec<NoteExpressionType> {
+        let volume = NoteExpressionType {
+            type_id: 0,
+            name: "Volume".into(),
+            short_name: "Vol".into(),
+            default_value: 0.25,
+            maximum: 1.0,
+            ..NoteExpressionType::default()
+        };
+        (bus == 0).then_some(volume).into_iter().collect()
     }
 
     fn get_state(&mut self, _: &mut dyn Processor, _: StateScope) -> Result<Vec<u8>, Error> {

@@ -86,7 +86,6 @@ impl Processor for NullProcessor {
                 .next_if(|event| usize::try_from(event.offset).is_ok_and(|offset| offset <= frame))
             {
                 match event.body {
-                    EventBody::Midi(data) => block.push_midi(event.offset, data),
                     EventBody::Parameter { index, value } => {
                         let index = usize::try_from(index).unwrap_or(usize::MAX);
                         if let Some(parameter) = PARAMETERS.get(index) {
@@ -95,6 +94,7 @@ impl Processor for NullProcessor {
                             self.shared.notices.parameter(index, true);
                         }
                     }
+                    _ => block.push(event),
                 }
             }
             match block.samples {
@@ -112,6 +112,10 @@ impl Processor for NullProcessor {
 
     fn is_double(&self) -> bool {
         self.double
+    }
+
+    fn hears_notes(&self) -> bool {
+        true
     }
 
     fn latency_samples(&self) -> u32 {

@@ -5,12 +5,15 @@ use std::sync::atomic::Ordering;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{
-    Bus, OpenOptions, OpenedPlugin, Parameter, PluginDescription, Precision, StateScope,
+    Bus, NoteExpressionType, OpenOptions, OpenedPlugin, Parameter, PluginDescription, Precision,
+    StateScope,
 };
+use vst3::ComPtr;
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::kSample64;
-use vst3::Steinberg::Vst::{IAudioProcessorTrait, IMidiMapping, IUnitInfo, kInfiniteTail};
+use vst3::Steinberg::Vst::{
+    IAudioProcessorTrait, IMidiMapping, INoteExpressionController, IUnitInfo, kInfiniteTail,
+};
 use vst3::Steinberg::kResultOk;
-use vst3::{ComPtr, Interface};
 
 use super::buses::{Buses, Wishes};
 use super::classes::Class;
@@ -18,6 +21,8 @@ use super::edit::{Edit, ParameterInfo};
 use super::handler::{self, flags};
 use super::host::Host;
 use super::instance::Instance;
+use super::midi_map::CHANNELS;
+use super::note_expressions;
 use super::processor::Vst3Processor;
 use super::programs::{self, Programs};
 use super::shared::Shared;
@@ -70,12 +75,6 @@ impl Vst3Controller {
                 self.parameters.len(),
             )),
         }
-    }
-
-    /// An interface of the controller, or else of the component.
-    fn face<I: Interface>(&self) -> Option<ComPtr<I>> {
-        let of_controller = self.instance.edit.as_ref().and_then(|edit| edit.0.cast());
-        of_controller.or_else(|| self.instance.plug.component.cast())
     }
 
     /// Tells the controller what the processor heard or changed.
@@ -141,18 +140,24 @@ impl Vst3Controller {
 
     fn read_programs(&mut self) {
         if let Some(edit) = &self.instance.edit {
-            let units: Option<ComPtr<IUnitInfo>> = self.face();
+            let units: Option<ComPtr<IUnitInfo>> = self.instance.face();
             self.programs = Programs::read(edit, units.as_ref(), &self.parameters);
         }
     }
 
+    /// What events from outside move.
     fn read_midi_map(&self) {
         let map = &self.shared.midi;
-        let mapping: Option<ComPtr<IMidiMapping>> = self.face();
+        let mapping: Option<ComPtr<IMidiMapping>> = self.instance.face();
         let mapping = mapping.filter(|_| self.buses.event_inputs > 0);
         map.ask(mapping.as_ref(), |id| self.shared.index_of(id));
-        let units: Option<ComPtr<IUnitInfo>> = self.face();
+        let units: Option<ComPtr<IUnitInfo>> = self.instance.face();
         programs::map_channels(map, units.as_ref(), &self.parameters, &self.programs);
+        let shaped =
+            (0..CHANNELS).any(|channel| !self.note_expressions(0, count(channel)).is_empty());
+        self.shared
+            .takes_expressions
+            .store(shaped, Ordering::Relaxed);
     }
 
     /// Names, units and steps may change; how many there are may not.
@@ -180,7 +185,8 @@ impl Vst3Controller {
             self.read_programs();
             self.shared.notices.program();
         }
-        if wanted & (flags::MIDI | flags::PROGRAMS | flags::IO | flags::RELOAD) != 0 {
+        if wanted & (flags::MIDI | flags::NOTES | flags::PROGRAMS | flags::IO | flags::RELOAD) != 0
+        {
             self.read_midi_map();
         }
     }
@@ -217,6 +223,7 @@ impl Controller for Vst3Controller {
         let (input_buses, output_buses) = self.buses();
         let (inputs, outputs) = (self.buses.main_inputs(), self.buses.carried_outputs());
         let events = (self.buses.event_inputs > 0, self.buses.event_outputs > 0);
+        let shaped = self.shared.takes_expressions.load(Ordering::Relaxed);
         // SAFETY: a question without side effects.
         let double = fpu::guarded(|| unsafe {
             let size = kSample64.cast_signed();
@@ -239,6 +246,8 @@ impl Controller for Vst3Controller {
             produces_midi: events.1,
             is_midi_effect: events == (true, true) && inputs == 0 && outputs == 0,
             supports_double: double == kResultOk,
+            supports_mpe: shaped,
+            takes_note_expression: shaped,
             has_bypass: self.bypass_parameter().is_some(),
             ..OpenedPlugin::default()
         }
@@ -304,6 +313,18 @@ impl Controller for Vst3Controller {
     fn parameter_from_text(&self, index: u32, text: &str) -> Result<f64, Error> {
         let (_, edit, parameter) = self.known(index)?;
         Ok(edit.value_of(parameter.id, text))
+    }
+
+    fn note_expressions(&self, bus: u32, channel: u32) -> Vec<NoteExpressionType> {
+        let face: Option<ComPtr<INoteExpressionController>> = self.instance.face();
+        let bus = i32::try_from(bus)
+            .ok()
+            .filter(|bus| *bus < self.buses.event_inputs);
+        let channel = i16::try_from(channel).ok().filter(|channel| *channel < 16);
+        let (Some(face), Some(bus), Some(channel)) = (face, bus, channel) else {
+            return Vec::new();
+        };
+        note_expressions::list(&face, bus, channel, |id| self.shared.index_of(id))
     }
 
     fn get_state(&mut self, parked: &mut dyn Processor, _: StateScope) -> Result<Vec<u8>, Error> {
@@ -401,7 +422,7 @@ impl Controller for Vst3Controller {
     }
 
     fn set_track_properties(&mut self, name: Option<&str>, colour: Option<u32>) {
-        if let Some(listener) = self.face() {
+        if let Some(listener) = self.instance.face() {
             track::tell(&listener, name, colour);
         }
     }

@@ -133,7 +133,8 @@ fn described(info: &Sdk) -> ParameterInfo {
     }
 }
 
-fn sane(value: f64) -> Option<f64> {
+/// A normalised value of a plugin; `None` where it is no number.
+pub fn sane(value: f64) -> Option<f64> {
     value.is_finite().then(|| value.clamp(0.0, 1.0))
 }
 

@@ -3,15 +3,19 @@
 
 use std::cell::UnsafeCell;
 
-use vst3::Steinberg::Vst::{Event, IEventList, IEventListTrait};
+use plugpen_proto::event::{Note, NoteExpression};
+use plugpen_proto::limits::MAX_NOTE_ID;
+use vst3::Steinberg::Vst::{Event, Event__type0 as Body, IEventList, IEventListTrait};
 use vst3::Steinberg::{kInvalidArgument, kResultFalse, kResultOk, tresult};
 use vst3::{Class, ComPtr, ComWrapper};
 
-use super::event::{key_pressure, note_off, note_on, sysex};
+use super::event::{expression, key_pressure, note, sysex};
 use super::midi_map::CHANNELS;
 
 /// Keys of a channel.
 const KEYS: usize = 128;
+/// Id of the first note that comes as MIDI: no client gives one as large.
+const FIRST: i32 = MAX_NOTE_ID + 1;
 
 /// Events on their way to the plugin.
 pub struct Input {
@@ -68,7 +72,7 @@ impl Input {
             list,
             pointer,
             notes: vec![-1; CHANNELS * KEYS].into(),
-            next_note: 0,
+            next_note: FIRST,
         })
     }
 
@@ -86,29 +90,56 @@ impl Input {
     /// where it has none. `data` must stay until the list is cleared. `beats` is where the event
     /// lies in the song, in quarter notes.
     pub fn add(&mut self, offset: i32, beats: f64, data: &[u8]) -> bool {
-        let (kind, body) = match *data {
+        let event = match *data {
             [status @ 0x80..=0xaf, key, value] => {
-                let channel = i16::from(status & 0x0f);
-                let at = usize::from(status & 0x0f) * KEYS + usize::from(key & 0x7f);
-                let pitch = i16::from(key & 0x7f);
+                let (channel, key) = (status & 0x0f, key & 0x7f);
                 let level = f32::from(value & 0x7f) / 127.0;
                 match (status & 0xf0, value) {
-                    (0x90, 1..) => {
-                        let id = self.next_note;
-                        self.next_note = (id + 1) & 0x3fff_ffff;
-                        self.notes[at] = id;
-                        note_on(channel, pitch, level, id)
+                    (0xa0, _) => {
+                        let id = *self.note_on(channel, key);
+                        key_pressure(channel.into(), key.into(), level, id)
                     }
-                    (0xa0, _) => key_pressure(channel, pitch, level, self.notes[at]),
-                    _ => {
-                        let id = std::mem::replace(&mut self.notes[at], -1);
-                        note_off(channel, pitch, level, id)
+                    (kind, value) => {
+                        let is_on = kind == 0x90 && value > 0;
+                        let id = match is_on {
+                            true => self.fresh_id(),
+                            false => *self.note_on(channel, key),
+                        };
+                        let midi = Note {
+                            id,
+                            is_on,
+                            channel,
+                            key,
+                            velocity: level,
+                            tuning: 0.0,
+                        };
+                        return self.add_note(offset, beats, &midi);
                     }
                 }
             }
             [0xf0, ..] => sysex(data),
             _ => return true,
         };
+        self.push(offset, beats, event)
+    }
+
+    /// Adds a note with an id of the client's.
+    pub fn add_note(&mut self, offset: i32, beats: f64, one: &Note) -> bool {
+        let held = self.note_on(one.channel, one.key);
+        if one.is_on {
+            *held = one.id;
+        } else if *held == one.id {
+            *held = -1;
+        }
+        self.push(offset, beats, note(one))
+    }
+
+    /// Adds a property of a note.
+    pub fn add_expression(&mut self, offset: i32, beats: f64, one: &NoteExpression) -> bool {
+        self.push(offset, beats, expression(one))
+    }
+
+    fn push(&mut self, offset: i32, beats: f64, (kind, body): (u16, Body)) -> bool {
         let events = self.events();
         if events.len() == events.capacity() {
             return false;
@@ -124,6 +155,18 @@ impl Input {
         true
     }
 
+    /// Id of the note last begun on a key, -1 where there is none.
+    fn note_on(&mut self, channel: u8, key: u8) -> &mut i32 {
+        let channel = usize::from(channel) % CHANNELS;
+        &mut self.notes[channel * KEYS + usize::from(key) % KEYS]
+    }
+
+    fn fresh_id(&mut self) -> i32 {
+        let id = self.next_note;
+        self.next_note = id.checked_add(1).unwrap_or(FIRST);
+        id
+    }
+
     fn events(&mut self) -> &mut Vec<Event> {
         // SAFETY: `&mut self`, and the plugin has the list only within a call.
         unsafe { &mut *self.list.events.get() }
@@ -132,7 +175,7 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
-    use super::super::event::{NOTE_OFF, NOTE_ON, PRESSURE};
+    use super::super::event::{EXPRESSION, NOTE_OFF, NOTE_ON, PRESSURE};
     use super::*;
 
     fn listed(input: &Input) -> Vec<Event> {
@@ -175,8 +218,52 @@ mod tests {
                 events[4].__field0.noteOff.noteId,
             ]
         };
-        assert_eq!(ids, [0, 1, 0, 0, -1]);
+        assert_eq!(ids, [FIRST, FIRST + 1, FIRST, FIRST, -1]);
         input.clear();
         assert!(listed(&input).is_empty());
+    }
+
+    #[test]
+    fn a_client_s_ids_are_kept_and_midi_finds_its_notes() {
+        let mut input = Input::new(8).unwrap();
+        let note = Note {
+            id: 7,
+            is_on: true,
+            channel: 3,
+            key: 60,
+            velocity: 0.25,
+            tuning: 50.0,
+        };
+        let shape = NoteExpression {
+            note_id: 7,
+            type_id: 2,
+            value: 0.75,
+        };
+        let off = Note {
+            is_on: false,
+            ..note
+        };
+        assert!(input.add_note(0, 0.0, &note));
+        assert!(input.add_expression(1, 0.0, &shape));
+        assert!(input.add(2, 0.0, &[0xa3, 60, 127]));
+        assert!(input.add_note(3, 0.0, &Note { id: 8, ..note }));
+        assert!(input.add_note(4, 0.0, &off));
+        assert!(input.add(5, 0.0, &[0x83, 60, 0]));
+        let events = listed(&input);
+        let kinds: Vec<u16> = events.iter().map(|event| event.r#type).collect();
+        assert_eq!(
+            kinds,
+            [NOTE_ON, EXPRESSION, PRESSURE, NOTE_ON, NOTE_OFF, NOTE_OFF]
+        );
+        // SAFETY: of these kinds, checked on the line above.
+        unsafe {
+            let on = events[0].__field0.noteOn;
+            assert_eq!((on.noteId, on.velocity, on.tuning), (7, 0.25, 50.0));
+            let value = events[1].__field0.noteExpressionValue;
+            assert_eq!((value.noteId, value.typeId, value.value), (7, 2, 0.75));
+            assert_eq!(events[2].__field0.polyPressure.noteId, 7);
+            assert_eq!(events[4].__field0.noteOff.noteId, 7);
+            assert_eq!(events[5].__field0.noteOff.noteId, 8, "the one that sounds");
+        }
     }
 }

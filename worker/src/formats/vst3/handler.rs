@@ -29,6 +29,7 @@ pub mod flags {
     pub const LATENCY: u32 = bit(sdk::kLatencyChanged);
     pub const TITLES: u32 = bit(sdk::kParamTitlesChanged);
     pub const MIDI: u32 = bit(sdk::kMidiCCAssignmentChanged);
+    pub const NOTES: u32 = bit(sdk::kNoteExpressionChanged);
     /// A program list changed; no flag of the SDK's.
     pub const PROGRAMS: u32 = 1 << 30;
 }

@@ -8,8 +8,9 @@ use vst3::Steinberg::Linux::{
 use vst3::Steinberg::Vst::ChannelContext::IInfoListener;
 use vst3::Steinberg::Vst::{
     IAttributeList, IAudioProcessor, IComponent, IConnectionPoint, IEditController,
-    IHostApplication, IHostApplicationTrait, IMessage, IMidiMapping, IPlugInterfaceSupport,
-    IPlugInterfaceSupportTrait, IProcessContextRequirements, IUnitInfo, String128,
+    IHostApplication, IHostApplicationTrait, IMessage, IMidiMapping, INoteExpressionController,
+    IPlugInterfaceSupport, IPlugInterfaceSupportTrait, IProcessContextRequirements, IUnitInfo,
+    String128,
 };
 use vst3::Steinberg::{
     FUnknown, IPluginBase, TUID, kInternalError, kInvalidArgument, kNoInterface, kResultFalse,
@@ -25,7 +26,7 @@ use super::run_loop::RunLoop;
 const NAME: &str = "plugpen";
 
 /// Interfaces of plugins that this host uses.
-const USED: [Guid; 9] = [
+const USED: [Guid; 10] = [
     IPluginBase::IID,
     IComponent::IID,
     IAudioProcessor::IID,
@@ -33,6 +34,7 @@ const USED: [Guid; 9] = [
     IConnectionPoint::IID,
     IUnitInfo::IID,
     IMidiMapping::IID,
+    INoteExpressionController::IID,
     IProcessContextRequirements::IID,
     IInfoListener::IID,
 ];

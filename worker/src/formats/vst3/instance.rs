@@ -2,12 +2,12 @@
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
-use vst3::ComPtr;
 use vst3::Steinberg::Vst::{
     IAudioProcessor, IComponent, IComponentTrait, IConnectionPoint, IConnectionPointTrait,
     IEditController, IEditControllerTrait,
 };
 use vst3::Steinberg::{IPluginBaseTrait, TUID, kNotImplemented, kResultOk};
+use vst3::{ComPtr, Interface};
 
 use super::buses::Plug;
 use super::classes::Class;
@@ -98,6 +98,12 @@ impl Instance {
         }
         instance.hand_state_over();
         Ok(instance)
+    }
+
+    /// An interface of the controller, or else of the component.
+    pub fn face<I: Interface>(&self) -> Option<ComPtr<I>> {
+        let of_controller = self.edit.as_ref().and_then(|edit| edit.0.cast());
+        of_controller.or_else(|| self.plug.component.cast())
     }
 
     /// Gives the component's state to the controller, so that both agree.

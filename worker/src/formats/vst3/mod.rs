@@ -35,6 +35,7 @@ mod ids;
 mod instance;
 mod midi_map;
 mod module;
+mod note_expressions;
 mod probe;
 mod processor;
 mod programs;
@@ -45,6 +46,7 @@ mod state;
 mod stream;
 mod text;
 mod track;
+mod turns;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plugpen_proto::Error;
-use plugpen_proto::event::EventBody;
+use plugpen_proto::event::{Event, EventBody};
 use plugpen_proto::v1::ErrorReason;
 use vst3::Steinberg::Vst::ProcessModes_::{kOffline, kRealtime};
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::{kSample32, kSample64};
@@ -46,6 +46,8 @@ pub struct Vst3Processor {
     events_in: events_in::Input,
     events_out: events_out::Output,
     context: Context,
+    /// It has an event input.
+    hears_events: bool,
     running: bool,
     played: bool,
 }
@@ -77,6 +79,7 @@ impl Vst3Processor {
             events_in: events_in::Input::new(events).ok_or_else(room)?,
             events_out: events_out::Output::new(events, event_bytes).ok_or_else(room)?,
             context: Context::new(setup.rate, instance.plug.processor.cast()),
+            hears_events: buses.event_inputs > 0,
             running: false,
             played: false,
             shared,
@@ -168,6 +171,7 @@ impl Vst3Processor {
         *buses = read(&self.instance.plug)?;
         buses.activate(&self.instance.plug.component);
         self.buffers = Buffers::new(buses, frames(self.setup.max_frames));
+        self.hears_events = buses.event_inputs > 0;
         self.start()
     }
 
@@ -194,7 +198,9 @@ impl Vst3Processor {
         let mut context = self.context.at(None, 0);
         self.call(count, &mut context);
         self.hear_changes();
-        self.events_out.take(|_, _| {});
+        let mut said = 0;
+        let lost = self.events_out.take(|_| said += 1);
+        self.shared.notices.lost(lost.saturating_add(said));
     }
 
     /// Whether it has played a block since it was started.
@@ -266,11 +272,31 @@ impl Vst3Processor {
                 let bend = u16::from(high & 0x7f) << 7 | u16::from(low & 0x7f);
                 (found, f64::from(bend) / 16_383.0)
             }
-            _ => return self.events_in.add(signed(offset), beats, data),
+            _ if self.hears_events => return self.events_in.add(signed(offset), beats, data),
+            _ => return true,
         };
         match parameter {
             Some(parameter) => self.apply(parameter, offset, value),
             None => true,
+        }
+    }
+
+    /// Something that is played within the block; false where it is lost. Without an event input
+    /// nothing is heard of it.
+    fn play(&mut self, offset: u32, beats: f64, event: &EventBody<'_>) -> bool {
+        match event {
+            EventBody::Midi(data) => self.send(offset, beats, data),
+            EventBody::Note(note) if self.hears_events => {
+                self.events_in.add_note(signed(offset), beats, note)
+            }
+            EventBody::Expression(expression) => {
+                let takes = self.shared.takes_expressions.load(Ordering::Relaxed);
+                takes
+                    && self
+                        .events_in
+                        .add_expression(signed(offset), beats, expression)
+            }
+            EventBody::Note(_) | EventBody::Parameter { .. } => true,
         }
     }
 
@@ -284,9 +310,12 @@ impl Vst3Processor {
         self.call(end - start, &mut context);
         self.hear_changes();
         let last = (end - start).saturating_sub(1);
-        let lost = self
-            .events_out
-            .take(|offset, data| block.push_midi(start + offset.min(last), data));
+        let lost = self.events_out.take(|event| {
+            block.push(Event {
+                offset: start + event.offset.min(last),
+                ..event
+            });
+        });
         block.events_lost = block.events_lost.saturating_add(lost);
     }
 
@@ -367,10 +396,10 @@ impl Processor for Vst3Processor {
                     break;
                 }
                 done += 1;
-                if let EventBody::Midi(data) = event.body {
+                if !event.body.is_parameter() {
                     let beats = self.context.beats(block.transport.as_ref(), event.offset);
                     let offset = event.offset.saturating_sub(start);
-                    lost += u32::from(!self.send(offset, beats, data));
+                    lost += u32::from(!self.play(offset, beats, &event.body));
                 }
             }
             block.events_lost = block.events_lost.saturating_add(lost);
@@ -393,6 +422,10 @@ impl Processor for Vst3Processor {
 
     fn is_double(&self) -> bool {
         self.setup.double
+    }
+
+    fn hears_notes(&self) -> bool {
+        true
     }
 
     fn latency_samples(&self) -> u32 {

@@ -2,7 +2,9 @@
 
 use std::mem::MaybeUninit;
 
-use vst3::Steinberg::Vst::{BusInfo, ParameterInfo, ProgramListInfo, UnitInfo};
+use vst3::Steinberg::Vst::{
+    BusInfo, NoteExpressionTypeInfo, ParameterInfo, ProgramListInfo, UnitInfo,
+};
 use vst3::Steinberg::{PClassInfo, PClassInfo2, PClassInfoW, PFactoryInfo};
 
 /// Plain data for which all bits zero are a value.
@@ -27,6 +29,8 @@ unsafe impl Plain for ParameterInfo {}
 unsafe impl Plain for UnitInfo {}
 // SAFETY: as above.
 unsafe impl Plain for ProgramListInfo {}
+// SAFETY: as above.
+unsafe impl Plain for NoteExpressionTypeInfo {}
 // SAFETY: as above.
 unsafe impl Plain for [u16; super::text::ROOM] {}
 

@@ -1,12 +1,12 @@
 //! What the two halves of a VST3 plugin share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use super::midi_map::MidiMap;
 use crate::formats::{Marks, Notices, Values, count};
 
-/// Constant but for the values, the latency and the MIDI map, which both halves use.
+/// Constant but for the values, the latency and what events move, which both halves use.
 pub struct Shared {
     /// Ids by parameter index.
     pub ids: Box<[u32]>,
@@ -24,6 +24,8 @@ pub struct Shared {
     pub latency: AtomicU32,
     /// Which parameters MIDI controllers move.
     pub midi: MidiMap,
+    /// Whether the plugin has note expressions.
+    pub takes_expressions: AtomicBool,
     /// Steps by parameter index: number of values less one.
     steps: Box<[u32]>,
 }
@@ -54,6 +56,7 @@ impl Shared {
             notices,
             latency: AtomicU32::new(0),
             midi: MidiMap::default(),
+            takes_expressions: AtomicBool::new(false),
         }
     }
 

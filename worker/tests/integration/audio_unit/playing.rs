@@ -112,10 +112,7 @@ fn midi_and_sysex_pass_at_their_frames() {
         busy.push_parameter(frame * 60, 0, 0.0);
     }
     play(&mut audio, &[], &busy);
-    until(
-        &mut worker,
-        |event| matches!(event, Event::Lost(lost) if lost.count > 0),
-    );
+    assert!(audio.dropped > 0);
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Refused {
 pub struct Audio {
     pub client: ClientEnd,
     pub regions: Regions,
+    /// Events that the last block dropped.
+    pub dropped: u32,
     outputs: usize,
 }
 
@@ -207,6 +209,7 @@ impl Worker {
         Audio {
             client,
             regions,
+            dropped: 0,
             outputs: usize::try_from(plugin.num_output_channels).unwrap(),
         }
     }
@@ -303,6 +306,7 @@ impl Audio {
     pub fn collect(&mut self) -> (Vec<Vec<f32>>, EventList) {
         self.client.wait(1, Instant::now() + DEADLINE).unwrap();
         let mut slot = self.client.output().unwrap().expect("a block is done");
+        self.dropped = slot.header().events_dropped;
         let frames = usize::try_from(slot.header().frames).unwrap();
         let mut planes = vec![vec![0.0; frames]; self.outputs];
         for (channel, plane) in planes.iter_mut().enumerate() {

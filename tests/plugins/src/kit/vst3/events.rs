@@ -1,19 +1,21 @@
-//! Notes, pressure and SysEx, to MIDI and back.
+//! Notes, pressure and SysEx, to MIDI and back; and notes with their ids as they are.
 
 use vst3::ComRef;
 use vst3::Steinberg::Vst::DataEvent_::DataTypes_::kMidiSysEx;
 use vst3::Steinberg::Vst::Event_::EventTypes_::{
-    kDataEvent, kLegacyMIDICCOutEvent, kNoteOffEvent, kNoteOnEvent, kPolyPressureEvent,
+    kDataEvent, kLegacyMIDICCOutEvent, kNoteExpressionValueEvent, kNoteOffEvent, kNoteOnEvent,
+    kPolyPressureEvent,
 };
 use vst3::Steinberg::Vst::{
     DataEvent, Event, Event__type0, IEventList, IEventListTrait, LegacyMIDICCOutEvent,
-    NoteOffEvent, NoteOnEvent, PolyPressureEvent,
+    NoteExpressionValueEvent, NoteOffEvent, NoteOnEvent, PolyPressureEvent,
 };
 use vst3::Steinberg::kResultOk;
 
 use super::parameters::{AFTERTOUCH, PITCH_BEND, PROGRAM_CHANGE};
 use crate::kit::demand;
 use crate::kit::mail::Mail;
+use crate::kit::notes::{Note, Notes};
 
 fn seven(value: f32) -> u8 {
     #[allow(clippy::cast_possible_truncation, reason = "0 to 127")]
@@ -30,7 +32,7 @@ fn byte(value: i16) -> u8 {
 ///
 /// # Safety
 /// `list` is null or a host's list.
-pub unsafe fn read(list: *mut IEventList, frames: i32, into: &mut Mail) {
+pub unsafe fn read(list: *mut IEventList, frames: i32, into: &mut Mail, takes_expressions: bool) {
     // SAFETY: the caller's promise.
     let Some(list) = (unsafe { ComRef::from_raw(list) }) else {
         return;
@@ -55,11 +57,44 @@ pub unsafe fn read(list: *mut IEventList, frames: i32, into: &mut Mail) {
                     let note = event.__field0.noteOn;
                     let status = 0x90 | byte(note.channel);
                     into.push(frame, &[status, byte(note.pitch), seven(note.velocity)]);
+                    demand(note.noteId >= -1, "a host's notes have ids from 0 on");
+                    let key = Note::Key {
+                        id: note.noteId,
+                        is_on: true,
+                        channel: byte(note.channel),
+                        key: byte(note.pitch),
+                        velocity: note.velocity,
+                        tuning: note.tuning,
+                    };
+                    into.notes.push((frame, key));
                 }
                 kNoteOffEvent => {
                     let note = event.__field0.noteOff;
                     let status = 0x80 | byte(note.channel);
                     into.push(frame, &[status, byte(note.pitch), seven(note.velocity)]);
+                    let key = Note::Key {
+                        id: note.noteId,
+                        is_on: false,
+                        channel: byte(note.channel),
+                        key: byte(note.pitch),
+                        velocity: note.velocity,
+                        tuning: note.tuning,
+                    };
+                    into.notes.push((frame, key));
+                }
+                kNoteExpressionValueEvent => {
+                    let shape = event.__field0.noteExpressionValue;
+                    demand(
+                        (0.0..=1.0).contains(&shape.value),
+                        "a note expression's value is 0 to 1",
+                    );
+                    demand(takes_expressions, "note expressions go to who lists some");
+                    let shape = Note::Shape {
+                        id: shape.noteId,
+                        kind: shape.typeId,
+                        value: shape.value,
+                    };
+                    into.notes.push((frame, shape));
                 }
                 kPolyPressureEvent => {
                     let note = event.__field0.polyPressure;
@@ -89,20 +124,80 @@ pub unsafe fn write(list: *mut IEventList, mail: &mut Mail) {
     };
     mail.sort();
     for (frame, message) in mail.iter() {
-        let Some((kind, __field0)) = event(message) else {
-            continue;
-        };
-        let mut event = Event {
-            busIndex: 0,
-            sampleOffset: i32::try_from(frame).unwrap_or(0),
-            ppqPosition: 0.0,
-            flags: 0,
-            r#type: u16::try_from(kind).unwrap_or(0),
-            __field0,
-        };
-        // SAFETY: the host copies the event.
-        unsafe { list.addEvent(&raw mut event) };
+        if let Some(event) = event(message) {
+            add(list, frame, event);
+        }
     }
+}
+
+/// Gives the plugin's notes to the host.
+///
+/// # Safety
+/// As for [`read`].
+pub unsafe fn write_notes(list: *mut IEventList, notes: &Notes) {
+    // SAFETY: the caller's promise.
+    let Some(list) = (unsafe { ComRef::from_raw(list) }) else {
+        return;
+    };
+    for (frame, note) in notes {
+        let event = match *note {
+            Note::Key {
+                id,
+                is_on,
+                channel,
+                key,
+                velocity,
+                tuning,
+            } => {
+                let (channel, pitch) = (i16::from(channel), i16::from(key));
+                if is_on {
+                    let noteOn = NoteOnEvent {
+                        channel,
+                        pitch,
+                        tuning,
+                        velocity,
+                        length: 0,
+                        noteId: id,
+                    };
+                    (kNoteOnEvent, Event__type0 { noteOn })
+                } else {
+                    let noteOff = NoteOffEvent {
+                        channel,
+                        pitch,
+                        velocity,
+                        noteId: id,
+                        tuning,
+                    };
+                    (kNoteOffEvent, Event__type0 { noteOff })
+                }
+            }
+            Note::Shape { id, kind, value } => {
+                let noteExpressionValue = NoteExpressionValueEvent {
+                    typeId: kind,
+                    noteId: id,
+                    value,
+                };
+                let body = Event__type0 {
+                    noteExpressionValue,
+                };
+                (kNoteExpressionValueEvent, body)
+            }
+        };
+        add(list, *frame, event);
+    }
+}
+
+fn add(list: ComRef<'_, IEventList>, frame: usize, (kind, __field0): (u32, Event__type0)) {
+    let mut event = Event {
+        busIndex: 0,
+        sampleOffset: i32::try_from(frame).unwrap_or(0),
+        ppqPosition: 0.0,
+        flags: 0,
+        r#type: u16::try_from(kind).unwrap_or(0),
+        __field0,
+    };
+    // SAFETY: the host copies the event.
+    unsafe { list.addEvent(&raw mut event) };
 }
 
 fn event(message: &[u8]) -> Option<(u32, Event__type0)> {

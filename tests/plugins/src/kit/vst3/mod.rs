@@ -5,6 +5,7 @@
 mod component;
 mod controller;
 mod events;
+mod expressions;
 mod factory;
 mod object;
 mod parameters;

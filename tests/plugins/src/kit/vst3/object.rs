@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 
 use vst3::Steinberg::Vst::{
     IAudioProcessor, IComponent, IComponentHandler, IComponentHandlerTrait, IEditController,
-    IMidiMapping, IProcessContextRequirements, IUnitInfo, RestartFlags_::kLatencyChanged,
+    IMidiMapping, INoteExpressionController, IProcessContextRequirements, IUnitInfo,
+    RestartFlags_::kLatencyChanged,
 };
 use vst3::Steinberg::{FUnknown, IPluginBaseTrait, kResultOk, tresult};
 use vst3::{Class, ComPtr, ComWrapper};
@@ -57,6 +58,7 @@ impl<P: Plugin> Class for Object<P, COMBINED> {
         IEditController,
         IUnitInfo,
         IMidiMapping,
+        INoteExpressionController,
     );
 }
 
@@ -65,7 +67,12 @@ impl<P: Plugin> Class for Object<P, PROCESSOR> {
 }
 
 impl<P: Plugin> Class for Object<P, CONTROLLER> {
-    type Interfaces = (IEditController, IUnitInfo, IMidiMapping);
+    type Interfaces = (
+        IEditController,
+        IUnitInfo,
+        IMidiMapping,
+        INoteExpressionController,
+    );
 }
 
 /// Makes an object; `None` where the plugin refuses.

@@ -6,9 +6,10 @@ use vst3::Steinberg::Vst::IProcessContextRequirements_::Flags_ as need;
 use vst3::Steinberg::Vst::ProcessContext_::StatesAndFlags_ as valid;
 use vst3::Steinberg::Vst::SymbolicSampleSizes_::{kSample32, kSample64};
 use vst3::Steinberg::Vst::{
-    AudioBusBuffers, BusDirection, IAudioProcessorTrait, IParamValueQueueTrait, IParameterChanges,
-    IParameterChangesTrait, IProcessContextRequirementsTrait, ProcessContext, ProcessData,
-    ProcessSetup, SpeakerArrangement,
+    AudioBusBuffers, BusDirection, IAudioProcessorTrait, IEventList, IEventListTrait,
+    IParamValueQueueTrait, IParameterChanges, IParameterChangesTrait,
+    IProcessContextRequirementsTrait, ProcessContext, ProcessData, ProcessSetup,
+    SpeakerArrangement,
 };
 use vst3::Steinberg::{TBool, kInvalidArgument, kResultFalse, kResultOk, kResultTrue, tresult};
 
@@ -141,7 +142,16 @@ impl<P: Plugin, const ROLE: u8> IAudioProcessorTrait for Object<P, ROLE> {
         // SAFETY: VST3 has hosts pass null or what each pointer's type says.
         unsafe {
             read_changes::<P>(data, sound);
-            events::read(data.inputEvents, data.numSamples, &mut sound.heard);
+            demand(
+                P::ABOUT.midi_in || has_no_events(data.inputEvents),
+                "events go to who has an event input",
+            );
+            events::read(
+                data.inputEvents,
+                data.numSamples,
+                &mut sound.heard,
+                !P::ABOUT.expressions.is_empty(),
+            );
             sound.heard.sort();
             if sound.is_double {
                 self.play(data, sound, |sound| &mut sound.double);
@@ -149,6 +159,7 @@ impl<P: Plugin, const ROLE: u8> IAudioProcessorTrait for Object<P, ROLE> {
                 self.play(data, sound, |sound| &mut sound.single);
             }
             events::write(data.outputEvents, &mut sound.said.midi);
+            events::write_notes(data.outputEvents, &sound.said.midi.notes);
             self.write_changes(data.outputParameterChanges, sound);
         }
         kResultOk
@@ -237,6 +248,13 @@ impl<P: Plugin, const ROLE: u8> Object<P, ROLE> {
             }
         }
     }
+}
+
+/// # Safety
+/// `list` is null or a host's list.
+unsafe fn has_no_events(list: *mut IEventList) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { ComRef::from_raw(list).is_none_or(|list| list.getEventCount() == 0) }
 }
 
 /// Channels that a bus was given: all of its own, or none.

@@ -19,6 +19,7 @@ use crate::{
     blocks::{Arguments, Audio, Block, Player},
     errors::{OrRaise, exception},
     events::{DEFAULT_CAPACITY, capacity, read_changes, read_midi, write_midi},
+    notebook::face,
     plugin::Plugin,
 };
 
@@ -384,6 +385,10 @@ impl PluginChain {
     fn get_mix(&self, py: Python<'_>, plugin_index: Int) -> PyResult<f64> {
         let index = self.index(plugin_index)?;
         py.detach(|| self.inner.get_mix(index)).or_raise()
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        face(slf.as_any(), "chain_html")
     }
 
     fn __repr__(&self) -> String {

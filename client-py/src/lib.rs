@@ -19,6 +19,7 @@ mod errors;
 mod events;
 mod logging;
 mod midi_file;
+mod notebook;
 mod notes;
 mod plugin;
 mod presets;

@@ -11,6 +11,7 @@ use pyo3::{
 use crate::{
     arguments::{Blob, Int, PathText},
     errors::OrRaise,
+    notebook::face,
 };
 
 /// A standard MIDI file: read, edited, written.
@@ -237,6 +238,10 @@ impl MidiFile {
     /// Undo `join_tracks`. A file of one track that was never joined is split by MIDI channel.
     fn split_tracks(&self) {
         self.file().split_tracks();
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        face(slf.as_any(), "midi_html")
     }
 
     fn __repr__(&self) -> String {

@@ -19,6 +19,7 @@ use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyTuple};
 use crate::{
     arguments::{Int, PathText, Selector},
     errors::{OrRaise, death_object, exception},
+    notebook::face,
 };
 
 use notifications::Slots;
@@ -228,6 +229,10 @@ impl Plugin {
         };
         let format = format_name(plugin.description().format());
         format!("<plugpen.Plugin '{name}' ({format}), {life}>")
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<String> {
+        face(slf.as_any(), "plugin_html")
     }
 
     /// Python's garbage collector sees through the callbacks.

@@ -11,12 +11,13 @@ use plugpen::{
 };
 use pyo3::{
     prelude::*,
-    types::{PyDict, PyTuple},
+    types::{PyDict, PyList, PyTuple},
 };
 
 use crate::{
     arguments::{Int, PathText, Selector},
     errors::{OrRaise, death_object},
+    notebook::scan_results,
     plugin::{Opening, Plugin, format_name},
 };
 
@@ -134,7 +135,7 @@ impl Server {
         py: Python<'py>,
         directory_path: PathText,
         refresh: bool,
-    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         scan(py, &self.inner, &directory_path.0, refresh)
     }
 
@@ -259,7 +260,8 @@ pub fn probe<'py>(
 
 /// All plugins below a folder, each read in a process of its own.
 ///
-/// A file that crashes, hangs or refuses is left out and reported to the logger "plugpen".
+/// A file that crashes, hangs or refuses is left out and reported to the logger "plugpen"; the
+/// list's attribute ``failures`` has pairs of its path and the reason.
 ///
 /// Args:
 ///     directory_path: The folder, searched recursively.
@@ -276,7 +278,7 @@ pub fn scan_directory<'py>(
     py: Python<'py>,
     directory_path: PathText,
     refresh: bool,
-) -> PyResult<Vec<Bound<'py, PyDict>>> {
+) -> PyResult<Bound<'py, PyAny>> {
     let server = py.detach(default_server).or_raise()?;
     scan(py, &server, &directory_path.0, refresh)
 }
@@ -286,7 +288,7 @@ fn scan<'py>(
     server: &plugpen::Server,
     directory: &str,
     refresh: bool,
-) -> PyResult<Vec<Bound<'py, PyDict>>> {
+) -> PyResult<Bound<'py, PyAny>> {
     let (mut plugins, mut failures) = (Vec::new(), Vec::new());
     py.detach(|| {
         // A bundle is searched for others in it, and is not one of them.
@@ -303,14 +305,17 @@ fn scan<'py>(
     let logger = py
         .import("logging")?
         .call_method1("getLogger", ("plugpen",))?;
-    for failure in failures {
-        let message = "scan: %s could not be read: %s";
-        logger.call_method1("warning", (message, failure.path, failure.message))?;
+    let message = "scan: %s could not be read: %s";
+    for failure in &failures {
+        logger.call_method1("warning", (message, &failure.path, &failure.message))?;
     }
-    plugins
-        .iter()
-        .map(|plugin| description_dict(py, plugin))
-        .collect()
+    let list = PyList::empty(py);
+    for plugin in &plugins {
+        list.append(description_dict(py, plugin)?)?;
+    }
+    let failures = failures.into_iter();
+    let failures = failures.map(|failure| (failure.path, failure.message));
+    scan_results(list, failures.collect())
 }
 
 /// The plugin that a selector means: an index, or a name or identifier.

@@ -42,6 +42,7 @@ from ._exceptions import (
     Unsupported,
     WrongState,
 )
+from ._notebook import Audio
 from ._plugpen import (
     MH_CHANGE_LATENCY,
     MH_CHANGE_NON_PARAM_STATE,
@@ -75,6 +76,7 @@ from .vstpreset import (
 )
 
 __all__ = [
+    "Audio",
     "Cancelled",
     "Death",
     "IndexOutOfRange",
@@ -137,4 +139,5 @@ __all__ = [
     "write_vstpreset",
 ]
 
+Audio.__module__ = "plugpen"
 _atexit.register(_plugpen._shutdown)

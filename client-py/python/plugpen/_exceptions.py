@@ -88,6 +88,11 @@ class Death:
     def __str__(self) -> str:
         return self.summary
 
+    def _repr_html_(self) -> str:
+        from ._notebook import death_html
+
+        return death_html(self)
+
 
 class PluginError(RuntimeError):
     """The base of every error that plugpen raises.

@@ -145,7 +145,7 @@ impl EventKind {
                 self.push_to(0, &mut events);
                 events.iter().next().and_then(|event| match event.body {
                     EventBody::Midi(bytes) => Some(bytes.to_vec()),
-                    EventBody::Parameter { .. } => None,
+                    _ => None,
                 })
             }
         }

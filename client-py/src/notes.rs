@@ -289,7 +289,7 @@ impl NoteExpression {
         self.expression.note_id
     }
 
-    /// The property.
+    /// The property: its number in `Plugin.note_expressions`.
     #[getter]
     fn type_id(&self) -> u32 {
         self.expression.type_id

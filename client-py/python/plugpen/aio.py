@@ -410,6 +410,7 @@ class AsyncPlugin:
     param_from_text = _awaited(Plugin.param_from_text)
     begin_param_gesture = _awaited(Plugin.begin_param_gesture)
     end_param_gesture = _awaited(Plugin.end_param_gesture)
+    note_expressions = _awaited(Plugin.note_expressions)
     find_param = _awaited(Plugin.find_param)
     get_param_by_name = _awaited(Plugin.get_param_by_name)
     set_param_by_name = _awaited(Plugin.set_param_by_name)

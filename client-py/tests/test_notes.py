@@ -125,7 +125,8 @@ def test_what_can_be_shaped_is_listed(notes: plugpen.Plugin, delay: plugpen.Plug
     }
     assert (bend["type_id"], bend["is_bipolar"], bend["param_index"]) == (BEND, True, None)
     assert notes.note_expressions(bus_index=1) == []
-    assert notes.supports_mpe and not delay.supports_mpe
+    assert notes.supports_mpe
+    assert not delay.supports_mpe
     assert delay.note_expressions(0, 15) == []
     with pytest.raises(ValueError, match="channel"):
         notes.note_expressions(0, 16)

@@ -11,7 +11,7 @@ pub fn face(object: &Bound<'_, PyAny>, function: &str) -> PyResult<String> {
 /// A `ScanResults`: the list of plugins, which knows what could not be read as well.
 pub fn scan_results<'py>(
     plugins: Bound<'py, PyList>,
-    failures: Vec<(String, String)>,
+    failures: Bound<'py, PyList>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let module = plugins.py().import("plugpen._notebook")?;
     module.getattr("ScanResults")?.call1((plugins, failures))

@@ -7,6 +7,7 @@ mod processing;
 mod properties;
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
@@ -44,6 +45,8 @@ pub use properties::format_name;
 ///         included: called with a dict of `opcode`, `name`, `index`, `value`, `opt`, `text`,
 ///         `result` (what the host answered) and `count` (equal calls close together are told
 ///         once). It runs where `set_change_callback` says, and cannot change the answer.
+///     port_types: Types of an LV2 plugin's ports that can be of several, by symbol: "control",
+///         "audio", "cv", "atom" or a port class's URI. Others keep their default type.
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -68,6 +71,7 @@ pub struct Opening {
     pub sidechain_channels: Int,
     pub plugin: Selector,
     pub audio_callback: Option<Py<PyAny>>,
+    pub port_types: Option<BTreeMap<String, String>>,
 }
 
 impl Opening {
@@ -82,6 +86,7 @@ impl Opening {
             out_channels: self.out_channels.saturated(),
             sidechain_channels: self.sidechain_channels.saturated(),
             selector: self.plugin.0,
+            port_types: self.port_types.unwrap_or_default(),
             ..OpenOptions::default()
         };
         let path = self.path.0;
@@ -145,9 +150,10 @@ impl Plugin {
     #[pyo3(signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None
+        audio_callback = None, port_types = None
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
-        out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None)")]
+        out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
+        port_types=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -159,6 +165,7 @@ impl Plugin {
         sidechain_channels: Int,
         plugin: Selector,
         audio_callback: Option<Py<PyAny>>,
+        port_types: Option<BTreeMap<String, String>>,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -169,6 +176,7 @@ impl Plugin {
             sidechain_channels,
             plugin,
             audio_callback,
+            port_types,
         }
         .open(py, None)
     }

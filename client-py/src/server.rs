@@ -1,13 +1,14 @@
 //! Daemons: the class `Server`, and the functions that use this process's own.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Mutex, OnceLock},
 };
 
 use plugpen::{
-    Error, PrivateOptions, ScanItem,
-    v1::{ErrorReason, OpenedPlugin, PluginDescription},
+    Error, PrivateOptions, Probed, ScanItem,
+    v1::{OpenedPlugin, PluginDescription, ScanFailure},
 };
 use pyo3::{
     prelude::*,
@@ -86,9 +87,10 @@ impl Server {
     #[pyo3(name = "Plugin", signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None
+        audio_callback = None, port_types = None
     ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
-        out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None)")]
+        out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
+        port_types=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn plugin(
         &self,
@@ -101,6 +103,7 @@ impl Server {
         sidechain_channels: Int,
         plugin: Selector,
         audio_callback: Option<Py<PyAny>>,
+        port_types: Option<BTreeMap<String, String>>,
     ) -> PyResult<Plugin> {
         Opening {
             path,
@@ -111,6 +114,7 @@ impl Server {
             sidechain_channels,
             plugin,
             audio_callback,
+            port_types,
         }
         .open(py, Some(&self.inner))
     }
@@ -124,8 +128,8 @@ impl Server {
         path: PathText,
         plugin: Selector,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let plugins = self.call(py, |server| server.probe(&path.0))?;
-        description_dict(py, &select(plugins, &path.0, &plugin).or_raise()?)
+        let probed = self.call(py, |server| server.probe(&path.0))?;
+        description_dict(py, &select(probed, &path.0, &plugin).or_raise()?)
     }
 
     /// All plugins below a folder; see `plugpen.scan_directory`.
@@ -254,14 +258,15 @@ pub fn probe<'py>(
     path: PathText,
     plugin: Selector,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let plugins = py.detach(|| default_server()?.probe(&path.0)).or_raise()?;
-    description_dict(py, &select(plugins, &path.0, &plugin).or_raise()?)
+    let probed = py.detach(|| default_server()?.probe(&path.0)).or_raise()?;
+    description_dict(py, &select(probed, &path.0, &plugin).or_raise()?)
 }
 
 /// All plugins below a folder, each read in a process of its own.
 ///
 /// A file that crashes, hangs or refuses is left out and reported to the logger "plugpen"; the
-/// list's attribute ``failures`` has pairs of its path and the reason.
+/// list's attribute ``failures`` has a dict for each: its ``path``, the ``reason`` (a stable
+/// name), the ``message``, and ``death``, a `Death` where it ended the process that read it.
 ///
 /// Args:
 ///     directory_path: The folder, searched recursively.
@@ -313,36 +318,34 @@ fn scan<'py>(
     for plugin in &plugins {
         list.append(description_dict(py, plugin)?)?;
     }
-    let failures = failures.into_iter();
-    let failures = failures.map(|failure| (failure.path, failure.message));
-    scan_results(list, failures.collect())
+    let unread = PyList::empty(py);
+    for failure in &failures {
+        unread.append(failure_dict(py, failure)?)?;
+    }
+    scan_results(list, unread)
 }
 
-/// The plugin that a selector means: an index, or a name or identifier.
-fn select(
-    plugins: Vec<PluginDescription>,
-    path: &str,
-    selector: &Selector,
-) -> Result<PluginDescription, Error> {
-    let wanted = selector.0.as_str();
-    let names: Vec<_> = plugins.iter().map(|plugin| plugin.name.clone()).collect();
-    let index = wanted.parse::<u32>().ok();
-    let found = plugins.into_iter().find(|plugin| {
-        wanted.is_empty()
-            || index == Some(plugin.index)
-            || plugin.name == wanted
-            || plugin.identifier == wanted
-    });
-    found.ok_or_else(|| {
-        let what = match names.is_empty() {
-            true => "it holds no plugin".into(),
-            false => format!("'{wanted}' is none of its plugins: {}", names.join(", ")),
-        };
-        Error::new(
-            ErrorReason::NotFound,
-            format!("Failed to probe plugin: {path}: {what}"),
-        )
+/// The plugin that a selector means.
+fn select(probed: Probed, path: &str, selector: &Selector) -> Result<PluginDescription, Error> {
+    probed.choose(path, &selector.0).map_err(|mut error| {
+        error.message = format!("Failed to probe plugin: {}", error.message);
+        error
     })
+}
+
+fn failure_dict<'py>(py: Python<'py>, failure: &ScanFailure) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let reason = failure.reason().as_str_name();
+    dict.set_item("path", &failure.path)?;
+    dict.set_item(
+        "reason",
+        reason.strip_prefix("ERROR_REASON_").unwrap_or(reason),
+    )?;
+    dict.set_item("message", &failure.message)?;
+    let death = failure.death.as_ref();
+    let death = death.map(|death| death_object(py, death)).transpose()?;
+    dict.set_item("death", death)?;
+    Ok(dict)
 }
 
 fn description_dict<'py>(

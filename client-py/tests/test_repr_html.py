@@ -14,7 +14,7 @@ import pytest
 from conftest import LV2, Open
 
 import plugpen
-from plugpen._notebook import ScanResults, text
+from plugpen._notebook import ScanFailure, ScanResults, text
 
 HOSTILE = "<script>alert(1)</script>'\" onload=x\n\x1b[2J" + "A" * 1000
 VOID = {"br", "img", "hr"}
@@ -153,8 +153,12 @@ def test_scan_results_are_a_list_and_a_table(real_plugins: None, tmp_path: Path)
     assert seen.text.startswith(f"{len(found)} plugins")
 
 
+def failure(path: str) -> ScanFailure:
+    return {"path": path, "reason": "PLUGIN_CRASHED", "message": "crashed", "death": None}
+
+
 def test_scan_results_are_escaped_and_cut_off() -> None:
-    found = ScanResults([info(HOSTILE)] * 300, [("/lib/" + HOSTILE, "crashed")] * 300)  # type: ignore[list-item]
+    found = ScanResults([info(HOSTILE)] * 300, [failure("/lib/" + HOSTILE)] * 300)  # type: ignore[list-item]
     seen = face(found)
     assert "… and 100 more" in seen.text
     assert "300 files could not be read" in seen.text
@@ -165,7 +169,7 @@ def test_a_scan_tells_what_it_could_not_read(tmp_path: Path, daemon: None) -> No
     (tmp_path / "broken.vst3").write_text("no module")
     found = plugpen.scan_directory(tmp_path)
     assert found == []
-    assert [path for path, _ in found.failures] == [str(tmp_path / "broken.vst3")]
+    assert [failure["path"] for failure in found.failures] == [str(tmp_path / "broken.vst3")]
     assert "1 file could not be read" in face(found).text
 
 

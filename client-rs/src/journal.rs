@@ -96,6 +96,12 @@ impl Journal {
         }
     }
 
+    /// The value a parameter was set to last, if that is still to be told a fresh worker.
+    pub(crate) fn parameter(&self, index: u32) -> Option<f64> {
+        let (stamp, value) = *self.parameters.get(usize::try_from(index).ok()?)?;
+        (stamp > 0).then_some(value)
+    }
+
     /// A fresh worker has another value for the same text.
     pub(crate) fn parameter_moved(&mut self, index: u32, from: f64, to: f64) {
         let at = usize::try_from(index).unwrap_or(usize::MAX);

@@ -97,7 +97,7 @@ pub use presets::{
     save_vst2preset, save_vstpreset, write_vstpreset,
 };
 pub use render::{Playable, process_audio, render_midi, render_midi_stream, render_midi_to_file};
-pub use server::{ScanItem, Server, default_socket};
+pub use server::{Probed, ScanItem, Server, default_socket};
 
 #[cfg(test)]
 mod tests {

@@ -1,5 +1,6 @@
 //! How a plugin is opened.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use plugpen_proto::limits::{EVENT_BYTES, MAX_BLOCK_SIZE, MAX_CHANNELS, RING_DEPTH};
@@ -33,6 +34,10 @@ pub struct OpenOptions {
     pub event_bytes: u32,
     /// Offline work: the plugin may use its best algorithms.
     pub non_realtime: bool,
+    /// Types of LV2 ports that can be of several (morph ports), by symbol: `control`, `audio`,
+    /// `cv`, `atom` or a port class's URI. Others keep their default type. Channels and parameters
+    /// are what they are after that.
+    pub port_types: BTreeMap<String, String>,
 }
 
 impl Default for OpenOptions {
@@ -48,6 +53,7 @@ impl Default for OpenOptions {
             ring_depth: 0,
             event_bytes: 0,
             non_realtime: false,
+            port_types: BTreeMap::new(),
         }
     }
 }
@@ -94,6 +100,7 @@ impl OpenOptions {
             non_realtime: self.non_realtime,
             // Set where there is someone to tell: `Server::open_observed`.
             observe_host_callbacks: false,
+            port_types: self.port_types.clone().into_iter().collect(),
         })
     }
 }

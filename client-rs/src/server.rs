@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use plugpen_proto::selector::{Named, choose};
 use plugpen_proto::v1::scan_plugins_response::Result as ScanResult;
 use plugpen_proto::v1::{
     CloseSessionRequest, ErrorReason, GetServerInfoRequest, GetServerInfoResponse,
@@ -45,6 +46,46 @@ struct Session {
 struct State {
     closed: bool,
     daemon: Option<Daemon>,
+}
+
+/// What a probe gives.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Probed {
+    /// The plugins of the file or bundle.
+    pub plugins: Vec<PluginDescription>,
+    /// Of a file of several: those that could not be read, and why.
+    pub failures: Vec<ScanFailure>,
+}
+
+impl Probed {
+    /// The plugin that a selector means, by the rules that open plugins as well: an identifier, an
+    /// index, a name, a name whatever its case, the beginning of one; the first where it is empty.
+    /// `path` is what was probed.
+    ///
+    /// # Errors
+    /// `NotFound` or `IndexOutOfRange` with what there is and what could not be read,
+    /// `InvalidInput` where it could be several.
+    pub fn choose(self, path: &str, selector: &str) -> Result<PluginDescription> {
+        let named: Vec<Named<'_>> = self
+            .plugins
+            .iter()
+            .map(|plugin| Named {
+                index: plugin.index,
+                name: &plugin.name,
+                identifier: &plugin.identifier,
+            })
+            .collect();
+        let at = choose(path, &named, selector).map_err(|mut error| {
+            if !self.failures.is_empty() {
+                let unread = self.failures.iter().map(|f| f.message.as_str());
+                let unread: Vec<&str> = unread.collect();
+                error.message += &format!("; not read: {}", unread.join("; "));
+            }
+            error
+        })?;
+        let chosen = self.plugins.into_iter().nth(at);
+        chosen.ok_or_else(|| Error::bug("a plugin was chosen and is not there"))
+    }
 }
 
 /// What a scan finds, in no particular order.
@@ -235,7 +276,7 @@ impl Server {
     /// # Errors
     /// `NotFound`, `PluginCrashed` where the plugin died while it was read, `PluginHung`,
     /// `ServerUnavailable`.
-    pub fn probe(&self, path: &str) -> Result<Vec<PluginDescription>> {
+    pub fn probe(&self, path: &str) -> Result<Probed> {
         let request = ProbePluginRequest {
             path: resolve(path).map_err(|error| prefixed("Failed to probe plugin", error))?,
         };
@@ -245,7 +286,10 @@ impl Server {
             |mut api, request| async move { api.discovery.probe_plugin(request).await },
         );
         let probed = probed.map_err(|error| prefixed("Failed to probe plugin", error))?;
-        Ok(probed.plugins)
+        Ok(Probed {
+            plugins: probed.plugins,
+            failures: probed.failures,
+        })
     }
 
     /// Finds all plugins below some folders, recursively; below the system's standard folders

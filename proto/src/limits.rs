@@ -10,6 +10,8 @@ pub const MAX_STATE: usize = 64 * 1024 * 1024;
 pub const MAX_FILE: usize = MAX_STATE;
 /// Bytes of all files handed over to one worker.
 pub const MAX_STAGED: u64 = 1 << 30;
+/// Files handed over to one worker.
+pub const MAX_STAGED_FILES: u32 = 4096;
 /// Bytes of a chunk in which a state travels over gRPC.
 pub const STATE_CHUNK: usize = 256 * 1024;
 /// Largest block, in frames: minihost's own bound.

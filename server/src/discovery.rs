@@ -3,6 +3,7 @@
 mod cache;
 mod cached;
 mod candidates;
+mod each;
 mod folders;
 mod probe;
 mod readers;

@@ -10,7 +10,7 @@ import io
 import wave
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -186,17 +186,27 @@ def _piano_roll(tracks: Sequence[Sequence[dict[str, Any]]], seconds: float) -> s
     )
 
 
+class ScanFailure(TypedDict):
+    """A file, or a plugin of one, that could not be read."""
+
+    path: str
+    reason: str
+    message: str
+    death: Death | None
+
+
 class ScanResults(list["_PluginInfo"]):
     """Plugins that a scan found: a list of dicts, which a notebook shows as a table.
 
     Attributes:
-        failures: What could not be read, pairs of a path and the reason.
+        failures: What could not be read, a dict each: the `path`, the `reason` (a stable name), the
+            `message`, and `death`, a `Death` where it ended the process that read it, else None.
     """
 
-    failures: list[tuple[str, str]]
+    failures: list[ScanFailure]
 
     def __init__(
-        self, plugins: Iterable[_PluginInfo] = (), failures: Iterable[tuple[str, str]] = ()
+        self, plugins: Iterable[_PluginInfo] = (), failures: Iterable[ScanFailure] = ()
     ) -> None:
         super().__init__(plugins)
         self.failures = list(failures)
@@ -216,7 +226,9 @@ class ScanResults(list["_PluginInfo"]):
         failed = ""
         if self.failures:
             failed = f"<p>{_count(len(self.failures), 'file')} could not be read:</p>" + _table(
-                ("path", "reason"), self.failures, len(self.failures)
+                ("path", "reason"),
+                ((failure["path"], failure["message"]) for failure in self.failures),
+                len(self.failures),
             )
         return _box(_count(len(self), "plugin"), "", _table(titles, rows, len(self)), failed)
 

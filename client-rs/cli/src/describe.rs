@@ -1,6 +1,6 @@
 //! Plugins in words and in JSON.
 
-use plugpen::v1::{PluginDescription, PluginFormat};
+use plugpen::v1::{PluginDescription, PluginFormat, ScanFailure};
 use serde_json::{Value, json};
 
 /// A format's usual spelling.
@@ -34,8 +34,34 @@ pub fn description(plugin: &PluginDescription) -> Value {
     })
 }
 
+/// What could not be read, and how it ended the process that read it, where it did.
+pub fn failed(failure: &ScanFailure) -> Value {
+    let short = |name: &'static str, prefix| name.strip_prefix(prefix).unwrap_or(name);
+    let death = failure.death.as_ref().map(|death| {
+        json!({
+            "kind": short(death.kind().as_str_name(), "DEATH_KIND_"),
+            "signal": death.signal,
+            "exit_code": death.exit_code,
+            "call": death.call,
+            "output": death.output,
+            "report_id": death.report_id,
+            "summary": death.summary,
+            "generation": death.generation,
+            "time_ms": death.time_ms,
+        })
+    });
+    json!({
+        "path": failure.path,
+        "reason": short(failure.reason().as_str_name(), "ERROR_REASON_"),
+        "message": failure.message,
+        "death": death,
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use plugpen::v1::{Death, DeathKind, ErrorReason};
+
     use super::*;
 
     #[test]
@@ -49,5 +75,27 @@ mod tests {
         assert_eq!(value["name"], "Amp");
         assert_eq!(value["format"], "LV2");
         assert_eq!(value["num_inputs"], 0);
+    }
+
+    #[test]
+    fn a_failure_has_its_death() {
+        let mut death = Death {
+            signal: 11,
+            output: vec!["last words".into()],
+            ..Death::default()
+        };
+        death.set_kind(DeathKind::Signal);
+        let mut failure = ScanFailure {
+            path: "/x.so".into(),
+            death: Some(death),
+            ..ScanFailure::default()
+        };
+        failure.set_reason(ErrorReason::PluginCrashed);
+        let value = failed(&failure);
+        assert_eq!(value["reason"], "PLUGIN_CRASHED");
+        assert_eq!(value["death"]["kind"], "SIGNAL");
+        assert_eq!(value["death"]["output"][0], "last words");
+        failure.death = None;
+        assert!(failed(&failure)["death"].is_null());
     }
 }

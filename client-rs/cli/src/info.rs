@@ -1,14 +1,14 @@
 //! `plugpen info`: everything about one plugin.
 
-use plugpen::v1::{Bus, ErrorReason, Parameter, PluginDescription};
-use plugpen::{Error, Plugin};
+use plugpen::Plugin;
+use plugpen::v1::{Bus, Parameter, PluginDescription};
 use serde_json::{Value, json};
 
 use crate::context::{Context, Pace};
 use crate::describe::{description, format_name};
 use crate::output::{Done, Failure, Paint, plain, print, print_json};
 use crate::params::{parameter_json, shown};
-use crate::which::{self, Place, Which};
+use crate::which::{self, Which};
 
 /// Open a plugin and print its programs and parameters
 #[derive(Debug, clap::Args)]
@@ -52,13 +52,13 @@ impl Info {
 
     fn probe(&self, context: &Context) -> Done {
         let place = which::find(&context.server, &self.which)?;
-        let plugins = context.server.probe(&place.path)?;
-        let plugin = select(&plugins, &place)?;
+        let probed = context.server.probe(&place.path)?;
+        let plugin = probed.choose(&place.path, &place.selector)?;
         match self.json {
-            true => print_json(&description(plugin)),
+            true => print_json(&description(&plugin)),
             false => {
                 let mut text = String::new();
-                head(plugin, Paint::of(&std::io::stdout()), &mut text);
+                head(&plugin, Paint::of(&std::io::stdout()), &mut text);
                 text.push_str(&format!(
                     "numInputs = {}\nnumOutputs = {}\n",
                     plugin.num_inputs, plugin.num_outputs
@@ -67,32 +67,6 @@ impl Info {
             }
         }
     }
-}
-
-/// The plugin of a file that a selector means: an index, a name or an identifier; the first
-/// without one.
-fn select<'a>(
-    plugins: &'a [PluginDescription],
-    place: &Place,
-) -> Result<&'a PluginDescription, Failure> {
-    let wanted = place.selector.as_str();
-    let found = plugins.iter().find(|plugin| {
-        wanted.is_empty()
-            || wanted == plugin.identifier
-            || wanted.eq_ignore_ascii_case(&plugin.name)
-            || wanted.parse() == Ok(plugin.index)
-    });
-    found.ok_or_else(|| {
-        let names: Vec<_> = plugins.iter().map(|plugin| plain(&plugin.name)).collect();
-        Failure::Client(Error::new(
-            ErrorReason::NotFound,
-            format!(
-                "{}: {wanted:?} is none of its plugins: {}",
-                place.path,
-                names.join(", ")
-            ),
-        ))
-    })
 }
 
 /// What is known of a plugin without opening it.

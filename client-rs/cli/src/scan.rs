@@ -6,7 +6,7 @@ use plugpen::ScanItem;
 use plugpen::v1::{PluginDescription, ScanFailure};
 
 use crate::context::{Context, progress_bar};
-use crate::describe::{description, format_name};
+use crate::describe::{description, failed, format_name};
 use crate::output::{Done, Paint, plain, print, print_json, table};
 
 /// Find plugins below folders, or below this system's standard ones
@@ -18,7 +18,8 @@ pub struct Scan {
     /// Read again what is known from earlier scans
     #[arg(long)]
     refresh: bool,
-    /// Print a JSON list, one object a plugin
+    /// Print a JSON list, one object a plugin; on standard error an object a line for what could
+    /// not be read
     #[arg(short, long)]
     json: bool,
 }
@@ -47,7 +48,7 @@ impl Scan {
         progress.finish_and_clear();
         scanned?;
         sort(&mut plugins);
-        report(&failures)?;
+        report(&failures, self.json)?;
         match self.json {
             true => print_json(&plugins.iter().map(description).collect()),
             false => print(&listing(&plugins, Paint::of(&std::io::stdout()))),
@@ -84,10 +85,15 @@ pub fn listing(plugins: &[PluginDescription], paint: Paint) -> String {
     format!("{}{}\n", table(&rows), paint.strong(found))
 }
 
-fn report(failures: &[ScanFailure]) -> Done {
+/// On standard error, in words or as an object a line.
+fn report(failures: &[ScanFailure], json: bool) -> Done {
     let mut errors = std::io::stderr().lock();
     let paint = Paint::of(&errors);
     for failure in failures {
+        if json {
+            writeln!(errors, "{}", failed(failure))?;
+            continue;
+        }
         let message = plain(&failure.message);
         writeln!(
             errors,

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use plugpen_proto::limits::{MAX_FILE, STATE_CHUNK};
-use plugpen_proto::v1::{ErrorReason, ParameterKind, StageFileRequest};
+use plugpen_proto::v1::{ErrorReason, ParameterKind, PluginFormat, StageFileRequest};
 
 use super::Plugin;
 use super::shared::lock;
 use crate::connection::STATE;
 use crate::error::{Error, Result};
+
+/// Texts of one plugin whose values are remembered for a fresh worker, beside those that are set.
+const MAX_TEXTS: usize = 1024;
 
 /// What the present worker was given and a fresh one has to be given again.
 #[derive(Debug, Default)]
@@ -55,6 +58,18 @@ impl Handed {
         self.files.iter().rev().fold(state.to_vec(), |state, file| {
             replace(&state, &uri(&file.own), &uri(Path::new(&file.theirs)))
         })
+    }
+
+    /// Remembers the value of a text. The oldest that is not `in_use` goes when there are many.
+    fn add(&mut self, told: Told, in_use: impl Fn(&Told) -> bool) {
+        let same = |known: &Told| known.index == told.index && known.text == told.text;
+        self.texts.retain(|known| !same(known));
+        if self.texts.len() >= MAX_TEXTS
+            && let Some(oldest) = self.texts.iter().position(|known| !in_use(known))
+        {
+            self.texts.remove(oldest);
+        }
+        self.texts.push(told);
     }
 }
 
@@ -136,13 +151,14 @@ impl Plugin {
 
     /// Remembers the value of a text.
     pub(super) fn told(&self, index: u32, text: &str, value: f64) {
-        let mut handed = lock(&self.shared.handed);
-        let same = |told: &Told| told.index == index && told.text == text;
-        handed.texts.retain(|told| !same(told));
-        handed.texts.push(Told {
+        let journal = self.shared.journal();
+        let told = Told {
             index,
             text: text.into(),
             value,
+        };
+        lock(&self.shared.handed).add(told, |known| {
+            journal.parameter(known.index).map(f64::to_bits) == Some(known.value.to_bits())
         });
     }
 
@@ -155,12 +171,26 @@ impl Plugin {
         }
     }
 
+    /// A worker's state as the caller sees it.
     pub(super) fn own_state(&self, state: Vec<u8>) -> Vec<u8> {
-        lock(&self.shared.handed).own(state)
+        match self.has_text_states() {
+            true => lock(&self.shared.handed).own(state),
+            false => state,
+        }
     }
 
+    /// A state of the caller's as its worker sees it.
     pub(super) fn worker_state(&self, state: &[u8]) -> Vec<u8> {
-        lock(&self.shared.handed).theirs(state)
+        match self.has_text_states() {
+            true => lock(&self.shared.handed).theirs(state),
+            false => state.to_vec(),
+        }
+    }
+
+    /// Whether states are Turtle, in which files can be told from anything else. The states of
+    /// other formats are the plugin's own bytes, of which none may change.
+    fn has_text_states(&self) -> bool {
+        self.description().format() == PluginFormat::Lv2
     }
 
     /// Gives a fresh worker the files and texts of the last one, and the journal their new values.
@@ -240,5 +270,26 @@ mod tests {
             b"<p> <file:///home/u/big%20hall.wav> ; <file:///x.wav>"
         );
         assert_eq!(handed.theirs(&own), theirs);
+    }
+
+    #[test]
+    fn the_oldest_texts_go_first_but_for_those_in_use() {
+        let told = |number: u32| Told {
+            index: number % 2,
+            text: format!("/{number}.wav"),
+            value: f64::from(number),
+        };
+        let mut handed = Handed::default();
+        for number in 0..5000 {
+            handed.add(told(number), |known| known.text == "/3.wav");
+        }
+        assert_eq!(handed.texts.len(), MAX_TEXTS);
+        assert_eq!(handed.texts[0], told(3));
+        assert_eq!(
+            handed.texts[1..],
+            (3977..5000).map(told).collect::<Vec<_>>()
+        );
+        handed.add(told(4000), |_| true);
+        assert_eq!(handed.texts.len(), MAX_TEXTS);
     }
 }

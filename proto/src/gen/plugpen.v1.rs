@@ -777,6 +777,9 @@ pub struct ProbePluginRequest {
 pub struct ProbePluginResponse {
     #[prost(message, repeated, tag = "1")]
     pub plugins: ::prost::alloc::vec::Vec<PluginDescription>,
+    /// Of a file of several plugins: those that could not be read.
+    #[prost(message, repeated, tag = "2")]
+    pub failures: ::prost::alloc::vec::Vec<ScanFailure>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScanPluginsRequest {
@@ -791,7 +794,7 @@ pub struct ScanPluginsRequest {
     #[prost(bool, tag = "3")]
     pub known_only: bool,
 }
-/// A file or bundle that could not be read.
+/// A file or bundle that could not be read, or a plugin of one.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScanFailure {
     #[prost(string, tag = "1")]
@@ -800,6 +803,9 @@ pub struct ScanFailure {
     pub reason: i32,
     #[prost(string, tag = "3")]
     pub message: ::prost::alloc::string::String,
+    /// How it ended the worker that read it, where it did.
+    #[prost(message, optional, tag = "4")]
+    pub death: ::core::option::Option<Death>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ScanProgress {
@@ -1445,6 +1451,13 @@ pub struct OpenOptions {
     /// made while it loads included.
     #[prost(bool, tag = "12")]
     pub observe_host_callbacks: bool,
+    /// LV2 ports that can be of several types (morph ports), by symbol: "control", "audio",
+    /// "cv", "atom" or a port class's URI. Others keep their default type.
+    #[prost(map = "string, string", tag = "13")]
+    pub port_types: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 /// What the rings look like; passed by value and never read back from shared memory.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

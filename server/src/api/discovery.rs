@@ -24,8 +24,11 @@ impl DiscoveryService for Api {
     ) -> Result<Response<ProbePluginResponse>, Status> {
         self.0.takes_work()?;
         self.session(&request)?;
-        let plugins = discovery::probe(&self.0, &request.get_ref().path).await?;
-        Ok(Response::new(ProbePluginResponse { plugins }))
+        let found = discovery::probe(&self.0, &request.get_ref().path).await?;
+        Ok(Response::new(ProbePluginResponse {
+            plugins: found.plugins,
+            failures: found.failures,
+        }))
     }
 
     async fn get_scan_cache(

@@ -7,7 +7,8 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use plugpen_proto::v1::{GetScanCacheResponse, PluginDescription, ScanFailure};
+use plugpen_proto::v1::{Death, GetScanCacheResponse, PluginDescription, ScanFailure};
+use prost::Message;
 use serde::{Deserialize, Serialize};
 
 use super::candidates::Candidate;
@@ -68,6 +69,8 @@ struct Failure {
     path: String,
     reason: i32,
     message: String,
+    /// A `plugpen.v1.Death` as it is sent.
+    death: Option<Vec<u8>>,
 }
 
 /// What a bundle gave.
@@ -228,6 +231,7 @@ impl From<&ScanFailure> for Failure {
             path: f.path.clone(),
             reason: f.reason,
             message: f.message.clone(),
+            death: f.death.as_ref().map(Message::encode_to_vec),
         }
     }
 }
@@ -238,6 +242,7 @@ impl From<&Failure> for ScanFailure {
             path: f.path.clone(),
             reason: f.reason,
             message: f.message.clone(),
+            death: f.death.as_ref().and_then(|d| Death::decode(&d[..]).ok()),
         }
     }
 }
@@ -268,6 +273,11 @@ mod tests {
                 path: "/x".into(),
                 reason: 4,
                 message: "no".into(),
+                death: Some(Death {
+                    signal: 11,
+                    output: vec!["last words".into()],
+                    ..Death::default()
+                }),
             }],
         };
         let cache_dir = dir.path().join("cache/plugpen");

@@ -9,6 +9,8 @@ use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailur
 use plugpen_proto::worker::{Hello, Probe, Probed};
 use plugpen_warden::Role;
 
+use super::cache::Findings;
+use super::each::File;
 use super::target;
 use crate::config::Class;
 use crate::daemon::Daemon;
@@ -70,6 +72,11 @@ impl<'a> Prober<'a> {
         }
     }
 
+    /// The daemon that it works for.
+    pub fn daemon(&self) -> &'a Daemon {
+        self.daemon
+    }
+
     /// Ends its worker, if it has one.
     pub async fn end(self) {
         if let Some(worker) = self.worker {
@@ -96,6 +103,8 @@ impl<'a> Prober<'a> {
         probed.failures.truncate(MAX_PLUGINS);
         for failure in &mut probed.failures {
             failure.message = shortened(&failure.message);
+            // A worker that can tell is not dead.
+            failure.death = None;
         }
         Ok(probed)
     }
@@ -148,11 +157,12 @@ pub fn texts(paths: &[PathBuf]) -> Vec<String> {
     paths.iter().map(text).collect()
 }
 
-/// All plugins of one file or bundle, or the plugin of an LV2 URI.
+/// All plugins of one file or bundle, or the plugin of an LV2 URI. Where one of several ends its
+/// worker, the others are read all the same.
 ///
 /// # Errors
-/// It is not there, is no plugin, cannot be read, or the probe died on it.
-pub async fn probe(daemon: &Daemon, name: &str) -> Result<Vec<PluginDescription>, Error> {
+/// It is not there, is no plugin, cannot be read, or the probe died on all that is in it.
+pub async fn probe(daemon: &Daemon, name: &str) -> Result<Findings, Error> {
     let target = target::resolve(daemon, name).await?;
     let mut prober = Prober::new(daemon, target.readable.clone(), name.to_owned());
     let request = Probe {
@@ -161,20 +171,36 @@ pub async fn probe(daemon: &Daemon, name: &str) -> Result<Vec<PluginDescription>
         format: target.format.into(),
         identifier: target.identifier,
     };
-    let probed = prober.probe(request).await;
-    prober.end().await;
-    let mut probed = probed?;
-    vouch(&mut probed, &target.bundle, target.format);
-    match (
-        probed.plugins.is_empty(),
-        probed.failures.into_iter().next(),
-    ) {
-        (true, Some(failure)) => Err(refusal(&failure)),
+    let found = match prober.probe(request).await {
+        Ok(mut probed) => {
+            prober.end().await;
+            vouch(&mut probed, &target.bundle, target.format);
+            Findings {
+                plugins: probed.plugins,
+                failures: probed.failures,
+            }
+        }
+        Err(error) => {
+            let file = File {
+                path: target.bundle,
+                format: target.format,
+                readable: target.readable,
+                name: name.to_owned(),
+            };
+            let found = file.read_each(prober, &error).await;
+            if found.plugins.is_empty() {
+                return Err(error);
+            }
+            found
+        }
+    };
+    match (found.plugins.is_empty(), found.failures.first()) {
+        (true, Some(failure)) => Err(refusal(failure)),
         (true, None) => Err(Error::new(
             ErrorReason::PluginRefused,
             format!("{name} holds no plugin that can be used"),
         )),
-        (false, _) => Ok(probed.plugins),
+        (false, _) => Ok(found),
     }
 }
 

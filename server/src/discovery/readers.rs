@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugpen_proto::Error;
-use plugpen_proto::v1::{ErrorReason, PluginFormat, ScanFailure};
+use plugpen_proto::v1::{ErrorReason, PluginFormat};
 use plugpen_proto::worker::{Probe, Probed};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 
 use super::cache::Findings;
 use super::candidates::Candidate;
+use super::each::{File, failed};
 use super::probe::{Prober, texts, vouch};
 use super::target;
 use super::vst2_places::Vst2Places;
@@ -26,8 +27,6 @@ const QUEUE: usize = 64;
 const BATCH: usize = 24;
 /// Folders that one probe worker is let into.
 const FOLDERS: usize = 64;
-/// Plugins of one file that may die, each in a worker of its own, before the file is given up.
-const MAX_DEATHS: usize = 8;
 
 /// A candidate that was read.
 pub struct Reading {
@@ -115,7 +114,7 @@ impl Reader {
                 match (read, batch) {
                     (Ok(()), _) => {}
                     // One of them kills its worker: which is found by halving.
-                    (Err(error), [one]) => self.tell(one, failed(one, &error), true).await,
+                    (Err(error), [one]) => self.tell(one, failed(&one.path, &error), true).await,
                     (Err(_), batch) => {
                         let (first, second) = batch.split_at(batch.len() / 2);
                         waiting.extend([second, first]);
@@ -128,53 +127,19 @@ impl Reader {
     async fn read_alone(self, candidate: Candidate) {
         let _turn = self.turns.acquire().await;
         let readable = target::readable(&candidate.path, candidate.format, &self.places);
-        let mut prober = Prober::new(&self.daemon, readable, name(&candidate));
+        let name = name(&candidate);
+        let mut prober = Prober::new(&self.daemon, readable.clone(), name.clone());
         let Err(error) = self.read(&mut prober, &[&candidate]).await else {
             return;
         };
-        // Its plugins are listed, and none of several is made.
-        let list = request(&[&candidate], true, String::new());
-        let listed = prober.probe(list).await;
-        drop(prober);
-        let findings = match listed {
-            Ok(listed) if listed.plugins.len() > 1 => self.read_each(&candidate, listed).await,
-            _ => failed(&candidate, &error),
+        let file = File {
+            path: candidate.path.clone(),
+            format: candidate.format,
+            readable,
+            name,
         };
+        let findings = file.read_each(prober, &error).await;
         self.tell(&candidate, findings, true).await;
-    }
-
-    /// Reads the plugins of a file in a worker each: one of them kills its worker, and must not
-    /// hide the others.
-    async fn read_each(&self, candidate: &Candidate, listed: Probed) -> Findings {
-        let mut all = Findings::default();
-        let mut deaths = 0;
-        for plugin in listed.plugins {
-            let readable = target::readable(&candidate.path, candidate.format, &self.places);
-            let mut prober = Prober::new(&self.daemon, readable, plugin.name);
-            let request = request(&[candidate], false, plugin.identifier);
-            let found = match prober.probe(request).await {
-                Ok(mut probed) => {
-                    vouch(&mut probed, &candidate.path, candidate.format);
-                    sort(&[candidate], probed).remove(0).1
-                }
-                Err(error) => {
-                    deaths += 1;
-                    failed(candidate, &error)
-                }
-            };
-            all.plugins.extend(found.plugins);
-            all.failures.extend(found.failures);
-            // Each may have hung for as long as the deadline is.
-            if deaths == MAX_DEATHS {
-                let error = Error::new(
-                    ErrorReason::LimitReached,
-                    format!("{MAX_DEATHS} of its plugins died; the rest was not tried"),
-                );
-                all.failures.extend(failed(candidate, &error).failures);
-                break;
-            }
-        }
-        all
     }
 
     /// Reads a batch in one call and tells what each gave.
@@ -184,7 +149,8 @@ impl Reader {
     async fn read(&self, prober: &mut Prober<'_>, batch: &[&Candidate]) -> Result<(), Error> {
         if let Err(error) = prober.start().await {
             for candidate in batch {
-                self.tell(candidate, failed(candidate, &error), false).await;
+                self.tell(candidate, failed(&candidate.path, &error), false)
+                    .await;
             }
             return Ok(());
         }
@@ -225,17 +191,6 @@ fn request(batch: &[&Candidate], search: bool, identifier: String) -> Probe {
 fn name(candidate: &Candidate) -> String {
     let name = candidate.path.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
-}
-
-fn failed(candidate: &Candidate, error: &Error) -> Findings {
-    Findings {
-        plugins: Vec::new(),
-        failures: vec![ScanFailure {
-            path: candidate.path.to_string_lossy().into_owned(),
-            reason: error.reason.into(),
-            message: error.message.clone(),
-        }],
-    }
 }
 
 /// Gives each candidate of a batch what was found in it. What names another path than any of them
@@ -287,7 +242,7 @@ mod tests {
         };
         let no = Error::new(ErrorReason::NotFound, "no");
         let failures = [candidate("/a/y.lv2/y.ttl"), batch[0].clone()]
-            .map(|candidate| failed(&candidate, &no).failures.remove(0));
+            .map(|candidate| failed(&candidate.path, &no).failures.remove(0));
         let probed = Probed {
             plugins: vec![plugin("/a/y.lv2"), plugin("/a/y.lv2/"), plugin("/else")],
             failures: failures.to_vec(),

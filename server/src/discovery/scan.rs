@@ -196,5 +196,6 @@ fn failure(path: &Path, reason: ErrorReason, message: String) -> ScanFailure {
         path: path.to_string_lossy().into_owned(),
         reason: reason.into(),
         message,
+        death: None,
     }
 }

@@ -27,6 +27,9 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 /// Highest sample rate, in frames a second: four times what any interface offers.
 const MAX_SAMPLE_RATE: f64 = 3_072_000.0;
 
+/// Ports of several types that one plugin's options can name.
+const MAX_PORT_TYPES: usize = 256;
+
 /// Checks what can be checked of a wish before a worker is started.
 ///
 /// # Errors
@@ -54,6 +57,17 @@ pub fn check(options: &OpenOptions) -> Result<(), Error> {
                 "{name} is {channels}; it must be in [0, {MAX_CHANNELS}]"
             )));
         }
+    }
+    if options.port_types.len() > MAX_PORT_TYPES
+        || options
+            .port_types
+            .iter()
+            .any(|(symbol, kind)| symbol.len().max(kind.len()) > MAX_TEXT)
+    {
+        return Err(Error::invalid(format!(
+            "port_types has more than {MAX_PORT_TYPES} entries, or texts longer than {MAX_TEXT} \
+             bytes"
+        )));
     }
     if options.selector.len() > MAX_TEXT {
         return Err(Error::invalid(format!(

@@ -25,6 +25,8 @@
 //! | `edits` | makes gestures and sets parameters by itself (not in LV2, which has no such thing) |
 //! | `villain` | does a deed in `run`, `save`, `restore` or `close` ([`villain::Deed`]) |
 //! | `born-*` | does a deed while it is made |
+//! | `morph` | multiplies with a port that is a control or samples (only in LV2) |
+//! | `rooms` | its outputs are the rooms for events and files that it was given (only in LV2) |
 
 mod beep;
 mod counter;
@@ -33,6 +35,7 @@ mod edits;
 mod gain;
 mod kit;
 mod latency;
+mod lv2_only;
 mod midi;
 mod notes;
 mod parameter;
@@ -88,9 +91,10 @@ static AUDIO_UNITS: [audio_unit::Entry; COUNT] = each!(audio_unit::entry);
 // SAFETY: no other code defines a symbol of this name in this library.
 #[unsafe(no_mangle)]
 pub extern "C" fn lv2_descriptor(index: u32) -> *const LV2_Descriptor {
+    let mut all = LV2.0.iter().chain(&lv2_only::TABLE.0);
     usize::try_from(index)
         .ok()
-        .and_then(|index| LV2.0.get(index))
+        .and_then(|index| all.nth(index))
         .map_or(std::ptr::null(), std::ptr::from_ref)
 }
 

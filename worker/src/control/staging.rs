@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use plugpen_proto::Error;
-use plugpen_proto::limits::MAX_STAGED;
+use plugpen_proto::limits::{MAX_STAGED, MAX_STAGED_FILES};
 use plugpen_proto::v1::ErrorReason;
 
 /// Longest name that is kept of a file.
@@ -39,6 +39,12 @@ impl Staging {
             return Err(Error::new(
                 ErrorReason::LimitReached,
                 format!("the files handed over would have {bytes} bytes, above {MAX_STAGED}"),
+            ));
+        }
+        if self.count == MAX_STAGED_FILES {
+            return Err(Error::new(
+                ErrorReason::LimitReached,
+                format!("{MAX_STAGED_FILES} files were handed over already; restart the plugin"),
             ));
         }
         let folder = self.folder.join(self.count.to_string());

@@ -3,7 +3,7 @@
 
 use super::mail::Mail;
 use super::notes::Note;
-use super::{Plugin, Values};
+use super::{Plugin, Values, demand};
 
 /// A sample type.
 pub trait Sample: Copy + 'static {
@@ -95,6 +95,15 @@ impl<S> Audio<S> {
             inputs: Vec::with_capacity(inputs),
             outputs: Vec::with_capacity(outputs),
         }
+    }
+
+    /// Whether no buffer is an input and an output.
+    fn is_apart(&self) -> bool {
+        let is_output = |input: &*const S| {
+            let mut outputs = self.outputs.iter();
+            !input.is_null() && outputs.any(|output| output.cast_const() == *input)
+        };
+        !self.inputs.iter().any(is_output)
     }
 
     /// Takes a block's channels from two arrays of pointers.
@@ -271,6 +280,10 @@ pub fn play<P: Plugin, S: Sample>(
     transport: &mut Transport,
     changes: &[(usize, Change)],
 ) {
+    demand(
+        audio.is_apart(),
+        "an input's buffer is no output's (lv2:inPlaceBroken)",
+    );
     let mut changes = changes.iter().peekable();
     let mut start = 0;
     loop {

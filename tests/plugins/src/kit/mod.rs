@@ -69,7 +69,7 @@ pub fn name<P: Plugin>() -> &'static str {
 
 /// Ends the process if the host did what the format forbids; tests see the sentence.
 #[track_caller]
-fn demand(kept: bool, rule: &str) {
+pub fn demand(kept: bool, rule: &str) {
     if !kept {
         let place = std::panic::Location::caller();
         eprintln!("plugpen-test: the host broke a rule: {rule} ({place})");

@@ -7,6 +7,7 @@ use std::ptr::null_mut;
 
 use libloading::Library;
 use plugpen_proto::Error;
+use plugpen_proto::selector::{self, Named};
 use plugpen_proto::v1::{ErrorReason, OpenOptions};
 
 use super::abi::*;
@@ -109,34 +110,19 @@ pub fn find(bundle: &Path, options: &OpenOptions) -> Result<Component, Error> {
     }
 }
 
-fn choose(bundle: &Path, all: Vec<Component>, selector: &str) -> Result<Component, Error> {
-    if let Ok(index) = selector.parse::<u32>() {
-        let known = all.len();
-        let mut found = all.into_iter().filter(|component| component.index == index);
-        return found
-            .next()
-            .ok_or_else(|| Error::out_of_range("plugin", index, known));
-    }
-    let codes = Codes::parse(selector);
-    let is_meant = |component: &&Component| {
-        selector.is_empty()
-            || codes == Some(component.codes)
-            || component.name.eq_ignore_ascii_case(selector)
-    };
-    all.iter().find(is_meant).cloned().ok_or_else(|| {
-        let names: Vec<&str> = all
-            .iter()
-            .map(|component| component.name.as_str())
-            .collect();
-        Error::new(
-            ErrorReason::NotFound,
-            format!(
-                "{} holds no plugin \"{selector}\"; it holds {}",
-                bundle.display(),
-                names.join(", ")
-            ),
-        )
-    })
+fn choose(bundle: &Path, mut all: Vec<Component>, selector: &str) -> Result<Component, Error> {
+    let codes: Vec<String> = all.iter().map(|c| c.codes.to_string()).collect();
+    let named: Vec<Named<'_>> = all
+        .iter()
+        .zip(&codes)
+        .map(|(component, codes)| Named {
+            index: component.index,
+            name: &component.name,
+            identifier: codes,
+        })
+        .collect();
+    let at = selector::choose(&bundle.display().to_string(), &named, selector)?;
+    Ok(all.swap_remove(at))
 }
 
 /// All units of a bundle, in its own order, or the one of three codes in place of a path. Those that

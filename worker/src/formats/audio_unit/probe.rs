@@ -35,6 +35,7 @@ fn failure(bundle: &Path, error: Error) -> ScanFailure {
         path: bundle.display().to_string(),
         reason: error.reason.into(),
         message: error.message,
+        death: None,
     }
 }
 

@@ -1,6 +1,8 @@
 //! Atom sequences: writing the ones a plugin reads, reading the ones it wrote.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use plugpen_proto::limits::MAX_TEXT;
 
@@ -21,6 +23,8 @@ const PROPERTY: usize = 16;
 pub struct AtomBuffer {
     words: NonNull<u64>,
     count: usize,
+    /// Bytes of it that are in use now; may grow between and within runs.
+    room: Arc<AtomicUsize>,
 }
 
 // SAFETY: plain memory, owned; whoever has `&mut` has it alone, the plugin's pointer included,
@@ -28,14 +32,22 @@ pub struct AtomBuffer {
 unsafe impl Send for AtomBuffer {}
 
 impl AtomBuffer {
-    /// Zeroed memory of at least `bytes`.
-    pub fn new(bytes: usize) -> Self {
-        let words = vec![0u64; bytes.div_ceil(8).max(SEQUENCE)].into_boxed_slice();
+    /// Zeroed memory of at least `most` bytes, of which `room` are in use.
+    pub fn new(most: usize, room: Arc<AtomicUsize>) -> Self {
+        // The system makes present only what is touched.
+        let words = vec![0u64; most.div_ceil(8).max(SEQUENCE)].into_boxed_slice();
         let count = words.len();
         Self {
             words: NonNull::from(Box::leak(words)).cast(),
             count,
+            room,
         }
+    }
+
+    /// Bytes in use, whole words of them.
+    fn room(&self) -> usize {
+        let words = self.room.load(Ordering::Relaxed).div_ceil(8);
+        words.clamp(SEQUENCE, self.count) * 8
     }
 
     /// What the plugin's port is connected to.
@@ -55,7 +67,8 @@ impl AtomBuffer {
 
     /// Makes it an empty sequence and returns a writer.
     pub fn write(&mut self, sequence_type: u32) -> SequenceWriter<'_> {
-        let bytes = self.bytes_mut();
+        let room = self.room();
+        let bytes = &mut self.bytes_mut()[..room];
         put(bytes, 0, ATOM);
         put32(bytes, 4, sequence_type);
         put32(bytes, 8, 0);
@@ -66,10 +79,10 @@ impl AtomBuffer {
         }
     }
 
-    /// Makes it room for a plugin to write in: a chunk of all that is there.
+    /// Makes it room for a plugin to write in: a chunk of all that is in use.
     pub fn offer(&mut self, chunk_type: u32) {
+        let room = self.room() - ATOM;
         let bytes = self.bytes_mut();
-        let room = bytes.len() - ATOM;
         put(bytes, 0, room);
         put32(bytes, 4, chunk_type);
     }
@@ -378,7 +391,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let known = Known::new(&Urids::default());
-        let mut buffer = AtomBuffer::new(256);
+        let mut buffer = AtomBuffer::new(256, Arc::new(256.into()));
         let mut writer = buffer.write(known.atom_sequence);
         assert!(writer.event(3, known.midi_event, &[0x90, 60, 100]));
         let path = Value::Text(TextType::Path, "/impulse.wav");
@@ -405,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_lying_sequence_ends_where_the_memory_does() {
-        let mut buffer = AtomBuffer::new(64);
+        let mut buffer = AtomBuffer::new(64, Arc::new(64.into()));
         buffer.write(1).event(0, 2, &[1, 2, 3]);
         let bytes = buffer.bytes_mut();
         put32(bytes, 0, u32::MAX);

@@ -1,11 +1,13 @@
 //! The memory that ports other than fed audio ports are connected to, for the instance's life.
 
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use super::atoms::AtomBuffer;
 use super::events::EventBuffer;
 use super::instance::Instance;
 use super::ports::{Kind, PortInfo, Ports};
+use super::rooms::Rooms;
 
 /// An atom port and its buffer.
 #[derive(Debug)]
@@ -79,6 +81,7 @@ impl Buffers {
     pub fn connect(
         ports: &Ports,
         instance: &Instance,
+        rooms: &Rooms,
         max_frames: usize,
         sequence_bytes: usize,
     ) -> Self {
@@ -107,8 +110,8 @@ impl Buffers {
                     buffers.scrap.push((port.index, memory));
                     data
                 }
-                Kind::AtomIn => atom(&mut buffers.atoms_in, port, sequence_bytes),
-                Kind::AtomOut => atom(&mut buffers.atoms_out, port, sequence_bytes),
+                Kind::AtomIn => atom(&mut buffers.atoms_in, port, rooms, sequence_bytes),
+                Kind::AtomOut => atom(&mut buffers.atoms_out, port, rooms, sequence_bytes),
                 Kind::EventIn => event(&mut buffers.events_in, port, sequence_bytes),
                 Kind::EventOut => event(&mut buffers.events_out, port, sequence_bytes),
                 Kind::Other => {
@@ -171,9 +174,13 @@ fn event(ports: &mut Vec<EventPort>, port: &PortInfo, bytes: usize) -> *mut std:
 fn atom(
     ports: &mut Vec<AtomPort>,
     port: &PortInfo,
+    rooms: &Rooms,
     sequence_bytes: usize,
 ) -> *mut std::ffi::c_void {
-    let buffer = AtomBuffer::new(sequence_bytes.max(port.minimum_size));
+    let buffer = match rooms.of(port.index) {
+        Some(room) => AtomBuffer::new(room.most, Arc::clone(&room.bytes)),
+        None => AtomBuffer::new(sequence_bytes, Arc::new(sequence_bytes.into())),
+    };
     let data = buffer.as_ptr().cast();
     ports.push(AtomPort {
         index: port.index,

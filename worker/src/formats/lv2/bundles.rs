@@ -3,10 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use plugpen_proto::Error;
+use plugpen_proto::selector::{self, Named};
 use plugpen_proto::v1::{ErrorReason, OpenOptions};
 
 use super::manifests;
 use super::world::{Plugin, World};
+
+/// Plugins of a bundle whose names an error lists.
+const FEW: usize = 40;
 
 /// The bundles in a folder, sorted.
 pub fn below(folder: &Path) -> Vec<PathBuf> {
@@ -115,56 +119,46 @@ fn find_uri(world: &'static World, uri: &str) -> Result<(Plugin, u32), Error> {
     Ok((plugins[wanted], super::super::count(index)))
 }
 
-/// Chooses by URI, by position, then by name.
+/// Chooses a plugin; see [`selector::choose`]. Reads the data of those plugins only that it may
+/// mean, and of more for an error that lists them.
 fn select(plugins: &[Plugin], selector: &str, bundle: &Path) -> Result<(Plugin, u32), Error> {
-    let position = if selector.is_empty() {
-        Some(0)
-    } else if is_uri(selector) {
-        plugins.iter().position(|plugin| plugin.uri() == selector)
-    } else if let Ok(index) = selector.parse::<usize>() {
-        if index >= plugins.len() {
-            return Err(Error::out_of_range("plugin", index, plugins.len()));
-        }
-        Some(index)
-    } else {
-        by_name(plugins, selector)
+    let uris: Vec<String> = plugins.iter().map(Plugin::uri).collect();
+    let lower = selector.to_ascii_lowercase();
+    let is_other = lower.is_empty() || is_uri(selector) || selector.parse::<usize>().is_ok();
+    let choose = |reads: &dyn Fn(usize) -> bool| {
+        let name = |at: usize| match reads(at) {
+            true => plugins[at].name(),
+            false => String::new(),
+        };
+        let names: Vec<String> = (0..plugins.len()).map(name).collect();
+        let named: Vec<Named<'_>> = (0..)
+            .zip(names.iter().zip(&uris))
+            .map(|(index, (name, identifier))| Named {
+                index,
+                name,
+                identifier,
+            })
+            .collect();
+        selector::choose(&bundle.display().to_string(), &named, selector)
     };
-    match position {
-        Some(at) => Ok((plugins[at], super::super::count(at))),
-        None => {
-            let names: Vec<String> = plugins.iter().take(40).map(Plugin::name).collect();
-            Err(Error::new(
-                ErrorReason::NotFound,
-                format!(
-                    "{} has no plugin \"{selector}\"; it has: {}",
-                    bundle.display(),
-                    names.join(", ")
-                ),
-            ))
-        }
-    }
+    let at = choose(&|at| !is_other && could_be_called(&plugins[at], &lower));
+    let at = match at {
+        Err(error) if error.reason == ErrorReason::NotFound => choose(&|at| at < FEW),
+        at => at,
+    }?;
+    Ok((plugins[at], super::super::count(at)))
 }
 
-/// Chooses by name, first by the exact one. Reads only those plugins' data that contain it.
-fn by_name(plugins: &[Plugin], name: &str) -> Option<usize> {
-    let lower = name.to_ascii_lowercase();
+/// Whether a plugin's data contains a name, whatever the case.
+fn could_be_called(plugin: &Plugin, lower: &str) -> bool {
     let contains = |file: &PathBuf| {
         std::fs::read(file).is_ok_and(|text| {
             String::from_utf8_lossy(&text)
                 .to_ascii_lowercase()
-                .contains(&lower)
+                .contains(lower)
         })
     };
-    let named: Vec<(usize, String)> = plugins
-        .iter()
-        .enumerate()
-        .filter(|(_, plugin)| plugin.data_files().iter().any(contains))
-        .map(|(at, plugin)| (at, plugin.name()))
-        .collect();
-    let find = |fits: &dyn Fn(&str) -> bool| named.iter().find(|(_, name)| fits(name));
-    find(&|found| found == name)
-        .or_else(|| find(&|found| found.eq_ignore_ascii_case(name)))
-        .map(|(at, _)| *at)
+    plugin.data_files().iter().any(contains)
 }
 
 /// Loads the manifests of other bundles that hold presets of this plugin.

@@ -16,7 +16,7 @@ use super::programs::Program;
 use super::shared::Shared;
 use super::state;
 use super::world::Plugin;
-use crate::formats::{Controller, Processor, count, normalised, same_layout};
+use crate::formats::{Attention, Controller, Processor, count, normalised, same_layout};
 
 /// Everything the main thread needs of one LV2 plugin.
 pub struct Lv2Controller {
@@ -267,5 +267,16 @@ impl Controller for Lv2Controller {
         outputs: &[i32],
     ) -> bool {
         same_layout(&self.buses(), inputs, outputs)
+    }
+
+    fn attend(&mut self) -> Attention {
+        let host = self.shared.host;
+        if let Some((port, kib)) = host.rooms.take_refused() {
+            host.notices.log(&format!(
+                "the plugin asked for a buffer of {kib} KiB for its port {port} and did not get \
+                 it: that is more than plugpen gives a port"
+            ));
+        }
+        Attention::default()
     }
 }

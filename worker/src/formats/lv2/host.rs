@@ -1,16 +1,20 @@
 //! What the host offers a plugin: the features, with the memory they point to.
 
 use std::ffi::{CStr, c_void};
+use std::path::Path;
 use std::ptr::from_ref;
 use std::sync::{Arc, OnceLock};
 
 use lv2_sys::{
     LV2_Event, LV2_Event_Feature, LV2_Feature, LV2_Log_Log,
-    LV2_Options_Context_LV2_OPTIONS_INSTANCE, LV2_Options_Option, LV2_URI_Map_Feature,
-    LV2_URID_Map, LV2_URID_Unmap, LV2_Worker_Schedule,
+    LV2_Options_Context_LV2_OPTIONS_INSTANCE, LV2_Options_Option, LV2_Resize_Port_Resize,
+    LV2_State_Free_Path, LV2_State_Make_Path, LV2_URI_Map_Feature, LV2_URID_Map, LV2_URID_Unmap,
+    LV2_Worker_Schedule,
 };
 
 use super::log;
+use super::paths::{self, MadeFiles};
+use super::rooms::Rooms;
 use super::urids::{Known, Urids};
 use super::work::Work;
 use crate::formats::Notices;
@@ -34,12 +38,13 @@ const OPTIONS: &CStr = c"http://lv2plug.in/ns/ext/options#options";
 const LOG: &CStr = c"http://lv2plug.in/ns/ext/log#log";
 const SCHEDULE: &CStr = c"http://lv2plug.in/ns/ext/worker#schedule";
 
-/// Features that lilv itself adds where states are saved and restored.
-const OF_STATES: [&str; 3] = [
-    "http://lv2plug.in/ns/ext/state#makePath",
-    "http://lv2plug.in/ns/ext/state#mapPath",
-    "http://lv2plug.in/ns/ext/state#freePath",
-];
+/// The name of the feature by which plugins ask for larger buffers.
+pub const RESIZE_PORT: &str = "http://lv2plug.in/ns/ext/resize-port#resize";
+const RESIZE: &CStr = c"http://lv2plug.in/ns/ext/resize-port#resize";
+const MAKE_PATH: &CStr = c"http://lv2plug.in/ns/ext/state#makePath";
+const FREE_PATH: &CStr = c"http://lv2plug.in/ns/ext/state#freePath";
+/// A feature that lilv itself adds where states are saved and restored, as it does the two above.
+const MAP_PATH: &str = "http://lv2plug.in/ns/ext/state#mapPath";
 
 /// The host's side of one plugin. Lives as long as the process, as the plugin may.
 pub struct Host {
@@ -51,6 +56,9 @@ pub struct Host {
     pub notices: Arc<Notices>,
     /// Its work off the audio thread.
     pub work: Work,
+    /// How large the buffers of its ports are.
+    pub rooms: Rooms,
+    made_files: MadeFiles,
     features: OnceLock<Features>,
 }
 
@@ -58,7 +66,9 @@ pub struct Host {
 struct Features {
     parts: Box<Parts>,
     list: Box<[LV2_Feature]>,
+    /// All of the list, and those of them that go with a state.
     pointers: Box<[*const LV2_Feature]>,
+    state_pointers: Box<[*const LV2_Feature]>,
 }
 
 // SAFETY: never changed once they are there; what they point to is the host and `parts`, both
@@ -75,6 +85,9 @@ struct Parts {
     event: LV2_Event_Feature,
     log: LV2_Log_Log,
     schedule: LV2_Worker_Schedule,
+    resize: LV2_Resize_Port_Resize,
+    make_path: LV2_State_Make_Path,
+    free_path: LV2_State_Free_Path,
     options: [LV2_Options_Option; 6],
     min_block: i32,
     max_block: i32,
@@ -84,14 +97,22 @@ struct Parts {
 
 impl Host {
     /// Makes the features for blocks of up to `max_block` frames.
-    pub fn new(rate: f64, max_block: u32, sequence: usize, notices: Arc<Notices>) -> &'static Self {
+    pub fn new(
+        rate: f64,
+        max_block: u32,
+        sequence: usize,
+        private_dir: &Path,
+        notices: Arc<Notices>,
+    ) -> &'static Self {
         let urids = Urids::default();
         let known = Known::new(&urids);
         let host: &'static Self = Box::leak(Box::new(Self {
             urids,
             known,
+            rooms: Rooms::new(Arc::clone(&notices)),
             notices,
             work: Work::new(),
+            made_files: MadeFiles::new(private_dir),
             features: OnceLock::new(),
         }));
         let mut parts = Box::new(Parts {
@@ -105,6 +126,9 @@ impl Host {
             },
             log: log::feature(host),
             schedule: host.work.feature(),
+            resize: host.rooms.feature(),
+            make_path: host.made_files.feature(),
+            free_path: paths::free_path(),
             options: [option(0, 0, 0, std::ptr::null()); 6],
             min_block: 0,
             max_block: i32::try_from(max_block).unwrap_or(i32::MAX),
@@ -123,22 +147,37 @@ impl Host {
             feature(SCHEDULE, data(from_ref(&parts.schedule).cast())),
         ];
         list.extend(PLAIN.map(|uri| feature(uri, std::ptr::null_mut())));
+        let with_states = list.len();
+        list.extend([
+            feature(RESIZE, data(from_ref(&parts.resize).cast())),
+            feature(MAKE_PATH, data(from_ref(&parts.make_path).cast())),
+            feature(FREE_PATH, data(from_ref(&parts.free_path).cast())),
+        ]);
         let list = list.into_boxed_slice();
-        let mut pointers: Vec<*const LV2_Feature> = list.iter().map(from_ref).collect();
-        pointers.push(std::ptr::null());
+        let pointers = |list: &[LV2_Feature]| {
+            let pointers = list.iter().map(from_ref);
+            pointers.chain([std::ptr::null()]).collect()
+        };
         host.features.get_or_init(|| Features {
+            pointers: pointers(&list),
+            state_pointers: pointers(&list[..with_states]),
             parts,
             list,
-            pointers: pointers.into(),
         });
         host
     }
 
-    /// The null-terminated list for instantiation and states.
+    /// The null-terminated list for instantiation.
     pub fn features(&self) -> *const *const LV2_Feature {
-        const NONE: &[*const LV2_Feature] = &[std::ptr::null()];
         let list = self.features.get().map(|features| &*features.pointers);
-        list.unwrap_or(NONE).as_ptr()
+        list.unwrap_or(NO_FEATURES).as_ptr()
+    }
+
+    /// The null-terminated list for states, to which lilv adds its own for paths.
+    pub fn state_features(&self) -> *const *const LV2_Feature {
+        let list = self.features.get();
+        let list = list.map(|features| &*features.state_pointers);
+        list.unwrap_or(NO_FEATURES).as_ptr()
     }
 
     /// The URID map for lilv.
@@ -164,9 +203,11 @@ impl Host {
         self.features
             .get()
             .is_some_and(|features| features.list.iter().any(is))
-            || OF_STATES.contains(&uri)
+            || uri == MAP_PATH
     }
 }
+
+const NO_FEATURES: &[*const LV2_Feature] = &[std::ptr::null()];
 
 /// References to events that are objects of the host's, of which there are none.
 unsafe extern "C" fn count_nothing(_: *mut c_void, _: *mut LV2_Event) -> u32 {
@@ -214,7 +255,8 @@ mod tests {
 
     #[test]
     fn the_features_plugins_require_are_there() {
-        let host = Host::new(44_100.0, 256, 8192, Arc::new(Notices::new()));
+        let folder = Path::new("/tmp");
+        let host = Host::new(44_100.0, 256, 8192, folder, Arc::new(Notices::new()));
         for name in [
             "ext/urid#map",
             "ext/options#options",
@@ -225,6 +267,8 @@ mod tests {
             "lv2core#isLive",
             "ext/state#loadDefaultState",
             "ext/state#makePath",
+            "ext/state#mapPath",
+            "ext/resize-port#resize",
         ] {
             assert!(
                 host.offers(&format!("http://lv2plug.in/ns/{name}")),

@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn printf_takes_registers_stack_and_floats() {
         let notices = Arc::new(Notices::new());
-        let host = Host::new(48_000.0, 512, 4096, Arc::clone(&notices));
+        let host = Host::new(48_000.0, 512, 4096, "/tmp".as_ref(), Arc::clone(&notices));
         let log = feature(host);
         // SAFETY: the feature's own handle, a format and arguments that fit it.
         let length = unsafe {

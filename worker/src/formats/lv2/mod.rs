@@ -15,14 +15,17 @@ mod instance;
 mod lilv;
 mod log;
 mod manifests;
+mod morph;
 mod node;
 mod parameters;
 mod patch;
+mod paths;
 mod ports;
 mod position;
 mod probe;
 mod processor;
 mod programs;
+mod rooms;
 mod shared;
 mod state;
 mod texts;
@@ -74,13 +77,18 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         options.sample_rate,
         options.max_block_size,
         sequence_bytes,
+        &opening.private_dir,
         notices,
     );
-    let ports = Ports::read(plugin, options.sidechain_channels);
+    let mut ports = ports::read_all(plugin);
+    let instance = Instance::new(plugin, host, options.sample_rate)?;
+    morph::settle(&mut ports, &options.port_types, &instance, host)?;
+    let may_grow = plugin.knows_feature(host::RESIZE_PORT);
+    host.rooms.furnish(&ports, sequence_bytes, may_grow);
+    let ports = Ports::arrange(plugin, ports, options.sidechain_channels);
     let rate = crate::formats::numbers::narrow(options.sample_rate);
     let parameters = parameters::read(plugin, &ports, rate, &host.urids);
 
-    let instance = Instance::new(plugin, host, options.sample_rate)?;
     opening.notices.expect_parameters(parameters.len());
     let values = Values::new(
         parameters

@@ -4,11 +4,12 @@
 use std::ffi::{CStr, c_char, c_void};
 
 use lv2_sys::{
-    LV2_Feature, LV2_State_Free_Path, LV2_State_Interface, LV2_State_Map_Path, LV2_State_Status,
+    LV2_Feature, LV2_State_Interface, LV2_State_Map_Path, LV2_State_Status,
     LV2_State_Status_LV2_STATE_SUCCESS,
 };
 
 use super::atoms::{Value, object};
+use super::paths;
 use super::shared::Shared;
 use super::state::FLAGS;
 use super::urids::Known;
@@ -89,10 +90,7 @@ pub fn saved(shared: &Shared) -> Vec<(u32, Saved)> {
         abstract_path: Some(same_path),
         absolute_path: Some(same_path),
     };
-    let free_path = LV2_State_Free_Path {
-        handle: std::ptr::null_mut(),
-        free_path: Some(release),
-    };
+    let free_path = paths::free_path();
     let features = [
         LV2_Feature {
             URI: MAP_PATH.as_ptr(),
@@ -148,11 +146,6 @@ unsafe extern "C" fn same_path(_: *mut c_void, path: *const c_char) -> *mut c_ch
     if path.is_null() {
         return std::ptr::null_mut();
     }
-    // SAFETY: a C string; what is returned is the plugin's to free, by free() or `release`.
+    // SAFETY: a C string; what is returned is the plugin's to free, by free() or `paths`.
     unsafe { libc::strdup(path) }
-}
-
-unsafe extern "C" fn release(_: *mut c_void, path: *mut c_char) {
-    // SAFETY: came from `same_path`.
-    unsafe { libc::free(path.cast()) };
 }

@@ -17,9 +17,6 @@ const FREE_WHEELING: &str = "http://lv2plug.in/ns/lv2core#freeWheeling";
 /// Spelt as plugins in the wild spell it.
 const IS_SIDE_CHAIN: &str = "http://lv2plug.in/ns/lv2core#isSideChain";
 
-/// Largest atom buffer a port can ask for. The most met is 108,544 bytes.
-const MAX_MINIMUM_SIZE: usize = 16 * 1024 * 1024;
-
 /// What a port carries, and which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -38,6 +35,31 @@ pub enum Kind {
     Other,
 }
 
+const CONTROL_PORT: &str = "http://lv2plug.in/ns/lv2core#ControlPort";
+const AUDIO_PORT: &str = "http://lv2plug.in/ns/lv2core#AudioPort";
+const CV_PORT: &str = "http://lv2plug.in/ns/lv2core#CVPort";
+const ATOM_PORT: &str = "http://lv2plug.in/ns/ext/atom#AtomPort";
+const EVENT_PORT: &str = "http://lv2plug.in/ns/ext/event#EventPort";
+
+impl Kind {
+    /// Of a class, by its URI.
+    pub fn of(class: &str, output: bool) -> Self {
+        match (class, output) {
+            (CONTROL_PORT, false) => Self::ControlIn,
+            (CONTROL_PORT, true) => Self::ControlOut,
+            (AUDIO_PORT, false) => Self::AudioIn,
+            (AUDIO_PORT, true) => Self::AudioOut,
+            (CV_PORT, false) => Self::CvIn,
+            (CV_PORT, true) => Self::CvOut,
+            (ATOM_PORT, false) => Self::AtomIn,
+            (ATOM_PORT, true) => Self::AtomOut,
+            (EVENT_PORT, false) => Self::EventIn,
+            (EVENT_PORT, true) => Self::EventOut,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// One port.
 #[derive(Debug, Clone)]
 pub struct PortInfo {
@@ -45,6 +67,8 @@ pub struct PortInfo {
     pub index: u32,
     /// What it carries.
     pub kind: Kind,
+    /// Whether the plugin writes it.
+    pub is_output: bool,
     /// Unique name.
     pub symbol: String,
     /// `lv2:designation`.
@@ -55,8 +79,23 @@ pub struct PortInfo {
     pub supports: Vec<String>,
     /// For ports of atoms or events: bytes it asks for.
     pub minimum_size: usize,
+    /// For ports of atoms: symbols of those whose buffers its own must not be smaller than.
+    pub as_large_as: Vec<String>,
     /// URI of the group it is in.
     pub group: Option<String>,
+    /// Whether and how it can be of another kind.
+    pub morph: Morph,
+}
+
+/// How a port changes its type (the morph extension).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Morph {
+    /// Not at all.
+    Never,
+    /// The host may choose one of these classes (URIs), its default among them.
+    Chosen(Vec<String>),
+    /// It follows what the host chose for others.
+    Follows,
 }
 
 /// One bus: a name and the indices of its ports.
@@ -79,16 +118,19 @@ pub struct Ports {
     pub sidechain: usize,
 }
 
+/// All ports of a plugin as its bundle describes them, by index.
+pub fn read_all(plugin: Plugin) -> Vec<PortInfo> {
+    let ports = plugin.ports();
+    let ports = ports.iter().zip(0..);
+    ports
+        .map(|(port, index)| read(plugin.world(), port, index))
+        .collect()
+}
+
 impl Ports {
-    /// Reads all ports. `sidechain` is the client's wish for sidechain channels.
-    pub fn read(plugin: Plugin, sidechain: u32) -> Self {
+    /// Forms buses of ports. `sidechain` is the client's wish for sidechain channels.
+    pub fn arrange(plugin: Plugin, list: Vec<PortInfo>, sidechain: u32) -> Self {
         let world = plugin.world();
-        let list: Vec<PortInfo> = plugin
-            .ports()
-            .iter()
-            .zip(0..)
-            .map(|(port, index)| read(world, port, index))
-            .collect();
         let main = |predicate| plugin.values(predicate).first().map(|node| node.text());
         let groups = read_groups(plugin, &list);
         let mut inputs = buses(&list, Kind::AudioIn, main(&world.terms.main_input), &groups);
@@ -239,18 +281,25 @@ fn read(world: &World, port: &Port, index: u32) -> PortInfo {
         nodes.iter().map(|node| node.text()).collect()
     };
     let output = port.is_a(&terms.output);
-    let kind = match output {
-        false if port.is_a(&terms.control) => Kind::ControlIn,
-        true if port.is_a(&terms.control) => Kind::ControlOut,
-        false if port.is_a(&terms.audio) => Kind::AudioIn,
-        true if port.is_a(&terms.audio) => Kind::AudioOut,
-        false if port.is_a(&terms.atom) => Kind::AtomIn,
-        true if port.is_a(&terms.atom) => Kind::AtomOut,
-        false if port.is_a(&terms.cv) => Kind::CvIn,
-        true if port.is_a(&terms.cv) => Kind::CvOut,
-        false if port.is_a(&terms.event) => Kind::EventIn,
-        true if port.is_a(&terms.event) => Kind::EventOut,
-        _ => Kind::Other,
+    let classes = [
+        (&terms.control, CONTROL_PORT),
+        (&terms.audio, AUDIO_PORT),
+        (&terms.atom, ATOM_PORT),
+        (&terms.cv, CV_PORT),
+        (&terms.event, EVENT_PORT),
+    ];
+    let class = classes.iter().find(|(class, _)| port.is_a(class));
+    let kind = class.map_or(Kind::Other, |(_, class)| Kind::of(class, output));
+    let morph = if port.is_a(&terms.morph_port) {
+        let mut types = texts(&terms.supports_type);
+        types.extend(class.map(|(_, class)| (*class).to_owned()));
+        types.sort();
+        types.dedup();
+        Morph::Chosen(types)
+    } else if port.is_a(&terms.auto_morph_port) {
+        Morph::Follows
+    } else {
+        Morph::Never
     };
     let supports = match kind {
         Kind::AtomIn | Kind::AtomOut => Some(&terms.supports),
@@ -263,12 +312,15 @@ fn read(world: &World, port: &Port, index: u32) -> PortInfo {
     PortInfo {
         index,
         kind,
+        is_output: output,
         symbol: port.symbol(),
         designations: texts(&terms.designation),
         properties: texts(&terms.property),
         supports: supports.map(texts).unwrap_or_default(),
-        minimum_size: minimum_size.unwrap_or(0).min(MAX_MINIMUM_SIZE),
+        minimum_size: minimum_size.unwrap_or(0),
+        as_large_as: supports.map_or_else(Vec::new, |_| texts(&terms.as_large_as)),
         group: port.value(&terms.group).map(|node| node.text()),
+        morph,
     }
 }
 
@@ -361,19 +413,34 @@ fn control_voltages(list: &[PortInfo], kind: Kind) -> Option<BusInfo> {
 }
 
 #[cfg(test)]
+impl PortInfo {
+    /// An audio input without anything else to it.
+    pub fn of_index(index: u32) -> Self {
+        Self {
+            index,
+            kind: Kind::AudioIn,
+            is_output: false,
+            symbol: format!("port{index}"),
+            designations: Vec::new(),
+            properties: Vec::new(),
+            supports: Vec::new(),
+            minimum_size: 0,
+            as_large_as: Vec::new(),
+            group: None,
+            morph: Morph::Never,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn port(index: u32, group: Option<&str>, properties: &[&str]) -> PortInfo {
         PortInfo {
-            index,
-            kind: Kind::AudioIn,
-            symbol: format!("in{index}"),
-            designations: Vec::new(),
             properties: properties.iter().map(|p| (*p).into()).collect(),
-            supports: Vec::new(),
-            minimum_size: 0,
             group: group.map(Into::into),
+            ..PortInfo::of_index(index)
         }
     }
 

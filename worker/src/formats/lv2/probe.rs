@@ -1,5 +1,6 @@
 //! Metadata from Turtle alone: no plugin code runs.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use plugpen_proto::Error;
@@ -10,7 +11,7 @@ use super::world::{Plugin, Port, World};
 use super::{bundles, manifests};
 use crate::formats::count;
 
-/// Plugins of one bundle that are described from the same world.
+/// Files of one bundle's plugins that are read into the same world.
 const FEW: usize = 8;
 const INSTRUMENT: &str = "http://lv2plug.in/ns/lv2core#InstrumentPlugin";
 
@@ -89,20 +90,27 @@ fn search(folder: &Path, depth: u32) -> Vec<PathBuf> {
 fn describe_all(bundle: &Path, plugins: &[Plugin], probe: &Probe, probed: &mut Probed) {
     let before = probed.plugins.len();
     let mut fresh = Ok(Vec::new());
+    let mut read: HashSet<PathBuf> = HashSet::new();
     for (index, plugin) in plugins.iter().enumerate() {
         if !probe.identifier.is_empty() && plugin.uri() != probe.identifier {
             continue;
         }
-        // Each plugin's data makes the world larger and every look into it slower: a bundle of 191
-        // plugins takes its time only because of that.
-        if index % FEW == 0 && index > 0 {
+        // Each file makes the world larger and every look into it slower: a bundle of 191 plugins
+        // takes its time only because of that. What is there already is not read again.
+        let files = plugin.data_files();
+        let is_there = files.iter().all(|file| read.contains(file));
+        if !is_there && read.len() >= FEW {
+            read.clear();
             fresh = World::new().map(|world| {
                 world.load_bundle(bundle);
                 world.plugins()
             });
         }
+        read.extend(files);
         let uri = plugin.uri();
-        let again = fresh.iter().flatten().find(|again| again.uri() == uri);
+        // Both lists are sorted by URI.
+        let again = fresh.iter().flatten().nth(index);
+        let again = again.filter(|again| again.uri() == uri);
         let mut described = describe(*again.unwrap_or(plugin), count(index));
         described.path = without_slash(bundle.to_path_buf()).display().to_string();
         if described.name.is_empty() {
@@ -175,6 +183,7 @@ fn failure(path: &Path, error: Error) -> ScanFailure {
         path: path.display().to_string(),
         reason: error.reason.into(),
         message: error.message,
+        death: None,
     }
 }
 

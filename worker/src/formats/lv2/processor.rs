@@ -48,7 +48,13 @@ impl Lv2Processor {
     /// Connects all ports and activates the plugin.
     pub fn new(shared: Arc<Shared>, max_frames: usize, sequence_bytes: usize) -> Self {
         let ports = &shared.ports;
-        let buffers = Buffers::connect(ports, &shared.instance, max_frames, sequence_bytes);
+        let buffers = Buffers::connect(
+            ports,
+            &shared.instance,
+            &shared.host.rooms,
+            max_frames,
+            sequence_bytes,
+        );
         let at = |port: Option<&super::ports::PortInfo>| {
             let index = port?.index;
             buffers.atoms_in.iter().position(|atom| atom.index == index)

@@ -70,7 +70,7 @@ pub fn save(plugin: Plugin, shared: &Shared, private_dir: &Path) -> Result<Vec<u
             get_port_value,
             (&raw mut ports).cast(),
             FLAGS,
-            shared.host.features(),
+            shared.host.state_features(),
         )
     });
     let state = State::take(lilv, state).ok_or_else(refused)?;
@@ -167,7 +167,7 @@ fn apply(shared: &Shared, state: &State) {
             set_port_value,
             (&raw mut ports).cast(),
             0,
-            shared.host.features(),
+            shared.host.state_features(),
         );
     });
     shared.host.work.set_synchronous(before);

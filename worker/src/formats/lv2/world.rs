@@ -74,6 +74,11 @@ terms! {
     supports: lv2!("ext/atom#supports");
     supports_event: lv2!("ext/event#supportsEvent");
     minimum_size: lv2!("ext/resize-port#minimumSize");
+    as_large_as: lv2!("ext/resize-port#asLargeAs");
+    morph_port: lv2!("ext/morph#MorphPort");
+    auto_morph_port: lv2!("ext/morph#AutoMorphPort");
+    supports_type: lv2!("ext/morph#supportsType");
+    optional_feature: lv2!("lv2core#optionalFeature");
     designation: lv2!("lv2core#designation");
     property: lv2!("lv2core#portProperty");
     default: lv2!("lv2core#default");
@@ -325,6 +330,14 @@ impl Plugin {
         // SAFETY: the nodes are ours.
         let nodes = unsafe { (self.lilv().plugin_get_required_features)(self.as_ptr()) };
         self.world.take(nodes).iter().map(Node::text).collect()
+    }
+
+    /// Whether it knows a feature, needed or not.
+    pub fn knows_feature(&self, uri: &str) -> bool {
+        let optional = self.values(&self.world.terms.optional_feature);
+        let mut known = self.required_features();
+        known.extend(optional.iter().map(Node::text));
+        known.iter().any(|feature| feature == uri)
     }
 
     /// Resources of a type that apply to it (presets).

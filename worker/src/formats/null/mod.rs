@@ -107,6 +107,7 @@ pub fn probe(probe: &Probe) -> Probed {
                 path: path.clone(),
                 reason: error.reason.into(),
                 message: error.message,
+                death: None,
             }),
         }
     }

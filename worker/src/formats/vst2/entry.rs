@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use plugpen_proto::Error;
+use plugpen_proto::selector::{self, Named};
 use plugpen_proto::v1::ErrorReason;
 
 use super::abi::{CATEGORY_SHELL, Entry, effect};
@@ -161,54 +162,28 @@ impl File {
     /// A selector for a file of one plugin must mean that one.
     fn check_selector(&self, instance: &Instance, selector: &str) -> Result<(), Error> {
         let name = name_of(instance).unwrap_or_default();
-        let fits = selector.is_empty()
-            || selector == "0"
-            || selector.eq_ignore_ascii_case(&name)
-            || selector.eq_ignore_ascii_case(&format!("{:08X}", instance.unique_id()));
-        match selector.parse::<u32>() {
-            _ if fits => Ok(()),
-            Ok(index) => Err(Error::out_of_range("plugin", index, 1)),
-            Err(_) => Err(Error::new(
-                ErrorReason::NotFound,
-                format!("{} has no plugin \"{selector}\"; it has: {name}", self.name),
-            )),
-        }
+        let only = Named {
+            index: 0,
+            name: &name,
+            identifier: &format!("{:08X}", instance.unique_id()),
+        };
+        selector::choose(&self.name, &[only], selector).map(drop)
     }
 
-    /// Chooses by position, by name or by number in 8 hex digits.
+    /// Chooses a plugin of a shell; see [`selector::choose`].
     fn choose(&self, mut plugins: Vec<ShellPlugin>, selector: &str) -> Result<ShellPlugin, Error> {
-        let position = if selector.is_empty() {
-            (!plugins.is_empty()).then_some(0)
-        } else {
-            let is_meant = |plugin: &ShellPlugin| {
-                plugin.name.eq_ignore_ascii_case(selector)
-                    || identifier(plugin.id).eq_ignore_ascii_case(selector)
-            };
-            match plugins.iter().position(is_meant) {
-                Some(at) => Some(at),
-                None => match selector.parse::<usize>() {
-                    Ok(index) if index < plugins.len() => Some(index),
-                    Ok(index) => {
-                        return Err(Error::out_of_range("plugin", count(index), plugins.len()));
-                    }
-                    Err(_) => None,
-                },
-            }
-        };
-        match position {
-            Some(at) => Ok(plugins.swap_remove(at)),
-            None => {
-                let names: Vec<String> = plugins.into_iter().take(40).map(|p| p.name).collect();
-                Err(Error::new(
-                    ErrorReason::NotFound,
-                    format!(
-                        "{} has no plugin \"{selector}\"; it has: {}",
-                        self.name,
-                        names.join(", ")
-                    ),
-                ))
-            }
-        }
+        let ids: Vec<String> = plugins.iter().map(|p| identifier(p.id)).collect();
+        let named: Vec<Named<'_>> = plugins
+            .iter()
+            .zip(&ids)
+            .map(|(plugin, identifier)| Named {
+                index: plugin.index,
+                name: &plugin.name,
+                identifier,
+            })
+            .collect();
+        let at = selector::choose(&self.name, &named, selector)?;
+        Ok(plugins.swap_remove(at))
     }
 }
 

@@ -35,6 +35,7 @@ fn failure(path: &str, error: Error) -> ScanFailure {
         path: path.to_owned(),
         reason: error.reason.into(),
         message: error.message,
+        death: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use plugpen_proto::Error;
+use plugpen_proto::selector::{self, Named};
 use plugpen_proto::v1::ErrorReason;
 use vst3::ComPtr;
 use vst3::Steinberg::{
@@ -114,7 +115,7 @@ fn first(factory: &ComPtr<IPluginFactory>, index: i32) -> Option<(String, Class)
     (told == kResultOk).then(|| (text::bytes(&info.category), class))
 }
 
-/// Chooses by class id, by position, then by name; the first where nothing is said.
+/// Chooses a class; see [`selector::choose`].
 ///
 /// # Errors
 /// No plugin in the module, or none that the selector fits.
@@ -128,31 +129,16 @@ pub fn select(classes: &[Class], selector: &str, path: &Path) -> Result<usize, E
             ),
         ));
     }
-    let by_name = |fits: &dyn Fn(&str) -> bool| classes.iter().position(|class| fits(&class.name));
-    let position = if selector.is_empty() {
-        Some(0)
-    } else if let Some(id) = ClassId::parse(selector) {
-        classes.iter().position(|class| class.id == id)
-    } else if let Ok(index) = selector.parse::<usize>() {
-        if index >= classes.len() {
-            return Err(Error::out_of_range("plugin", index, classes.len()));
-        }
-        Some(index)
-    } else {
-        by_name(&|name| name == selector)
-            .or_else(|| by_name(&|name| name.eq_ignore_ascii_case(selector)))
-    };
-    position.ok_or_else(|| {
-        let names: Vec<&str> = classes.iter().take(40).map(|c| c.name.as_str()).collect();
-        Error::new(
-            ErrorReason::NotFound,
-            format!(
-                "{} has no plugin \"{selector}\"; it has: {}",
-                path.display(),
-                names.join(", ")
-            ),
-        )
-    })
+    let ids: Vec<String> = classes.iter().map(|class| class.id.to_string()).collect();
+    let named: Vec<Named<'_>> = (0..)
+        .zip(classes.iter().zip(&ids))
+        .map(|(index, (class, identifier))| Named {
+            index,
+            name: &class.name,
+            identifier,
+        })
+        .collect();
+    selector::choose(&path.display().to_string(), &named, selector)
 }
 
 #[cfg(test)]
@@ -174,14 +160,11 @@ mod tests {
             ("", 0),
             ("2", 2),
             ("Two", 2),
-            ("TWO", 1),
             ("00000000000000000000000000000002", 1),
         ] {
             assert_eq!(select(&classes, selector, path), Ok(at), "{selector}");
         }
-        let refused = |selector| select(&classes, selector, path).unwrap_err();
-        assert_eq!(refused("3").reason, ErrorReason::IndexOutOfRange);
-        assert!(refused("Three").message.contains("One, two, Two"));
+        assert!(select(&classes, "TWO", path).is_err());
         assert!(select(&[], "", path).is_err());
         assert!(classes[0].is_instrument() && !classes[0].is("Fx"));
     }

@@ -106,5 +106,6 @@ fn failure(path: &Path, error: Error) -> ScanFailure {
         path: path.display().to_string(),
         reason: error.reason.into(),
         message: error.message,
+        death: None,
     }
 }

@@ -17,11 +17,11 @@ use super::{Kind, Plugin, Transport, Values, demand};
 use ports::Ports;
 
 /// What a host offers at instantiation.
-struct Host(*const LV2_URID_Map);
+pub struct Host(pub *const LV2_URID_Map);
 
 impl Host {
     /// The number of a URI, 0 if the host offers no map.
-    fn urid(&self, uri: &CStr) -> u32 {
+    pub fn urid(&self, uri: &CStr) -> u32 {
         // SAFETY: the host's feature lives as long as the call of `instantiate` that `self`
         // belongs to, and `map` takes any null-terminated string.
         unsafe {
@@ -205,9 +205,11 @@ unsafe extern "C" fn instantiate<P: Plugin>(
     })
 }
 
+/// What a feature points to; null where the host does not offer it.
+///
 /// # Safety
 /// `features` is null or a null-terminated array of valid features.
-unsafe fn feature(features: *const *const LV2_Feature, uri: &[u8]) -> *mut c_void {
+pub unsafe fn feature(features: *const *const LV2_Feature, uri: &[u8]) -> *mut c_void {
     let mut next = features;
     // SAFETY: the caller's promise; the loop ends at the null.
     unsafe {

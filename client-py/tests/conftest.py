@@ -73,12 +73,18 @@ def open_plugin(daemon: None) -> Iterator[Open]:
 
 
 @pytest.fixture
-def open_test_plugin(open_plugin: Open) -> Open:
-    """Opens one of the repository's own plugins, by the last part of its URI."""
+def test_bundles(daemon: None) -> Path:
+    """The folder of the repository's own plugins, in every format."""
     plugins = os.environ.get("PLUGPEN_TEST_PLUGINS")
     if not plugins:
         missing("no test plugins; set PLUGPEN_TEST_PLUGINS to the folder of plugpen-test.lv2")
-    bundle = Path(plugins) / "plugpen-test.lv2"
+    return Path(plugins)
+
+
+@pytest.fixture
+def open_test_plugin(test_bundles: Path, open_plugin: Open) -> Open:
+    """Opens one of the repository's own plugins, by the last part of its URI."""
+    bundle = test_bundles / "plugpen-test.lv2"
 
     def open_test_plugin(name: str, *args: object, **options: object) -> plugpen.Plugin:
         return open_plugin(bundle, *args, plugin=f"urn:plugpen:test:{name}", **options)

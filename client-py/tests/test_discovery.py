@@ -84,6 +84,27 @@ def test_a_bundle_is_not_below_itself() -> None:
     assert plugpen.scan_directory(LV2 / "MVerb.lv2") == []
 
 
+def test_what_a_scan_could_not_read_says_how_it_died(test_bundles: Path, tmp_path: Path) -> None:
+    for name in ("plugpen-test-gain.so", "plugpen-test-born-crashing.so"):
+        (tmp_path / name).symlink_to(test_bundles / "vst2" / name)
+    plugins = plugpen.scan_directory(tmp_path, refresh=True)
+    assert [plugin["name"] for plugin in plugins] == ["Test Gain"]
+    (crashed,) = plugins.failures
+    assert crashed["path"].endswith("plugpen-test-born-crashing.so")
+    assert set(crashed) == {"path", "reason", "message", "death"}
+    assert crashed["reason"] == "PLUGIN_CRASHED"
+    assert isinstance(crashed["death"], plugpen.Death)
+    assert crashed["death"].signal_name == "SIGSEGV"
+
+
+def test_a_name_that_could_be_several_is_refused(test_bundles: Path) -> None:
+    module = test_bundles / "plugpen-test.lv2"
+    assert plugpen.probe(module, "test gain")["name"] == "Test Gain"
+    for opening in (plugpen.probe, lambda path, name: plugpen.Plugin(path, plugin=name)):
+        with pytest.raises(plugpen.InvalidInput, match=r"Test Born Slow.*choose one by its index"):
+            opening(module, "Test Born")
+
+
 @pytest.mark.contract("10/discovery: scan_directory: an empty folder")
 def test_an_empty_folder(tmp_path: Path) -> None:
     assert plugpen.scan_directory(str(tmp_path)) == []

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from course import Result
 
-OUTCOMES = ("strained", "refused", "died")
+# "odd": it does well, and what it gives out is no number, or no value of a parameter.
+OUTCOMES = ("strained", "refused", "died", "odd")
 FILE = pathlib.Path(__file__).with_name("known.json")
 
 
@@ -20,7 +21,8 @@ class Known:
     format: str
     plugin: str
     outcome: str
-    # A signal's name ("SIG*" for any), a kind of death, or a part of the refusal's text.
+    # A signal's name ("SIG*" for any), a kind of death, or a part of the refusal's text or of the
+    # note on what is odd.
     how: str
     # Where in the plugin, or why it is the plugin's own doing.
     evidence: str
@@ -39,6 +41,9 @@ class Known:
             )
         )
 
+    def explains_note(self, result: Result, note: str) -> bool:
+        return self.outcome == "odd" and self.names(result) and self.how in note
+
     def names(self, result: Result) -> bool:
         return self.format == result.format and (
             fnmatch.fnmatchcase(result.identifier, self.plugin)
@@ -53,6 +58,14 @@ def load(file: pathlib.Path = FILE) -> list[Known]:
         if not (entry.how and entry.evidence) or entry.outcome not in OUTCOMES:
             raise SystemExit(f"{file}: the entry for {entry.plugin} lacks an outcome or evidence")
     return known
+
+
+def odd_explanation(result: Result, known: list[Known]) -> Known | None:
+    """The entry that explains all that is odd about it."""
+    for entry in known:
+        if all(entry.explains_note(result, note) for note in result.notes):
+            return entry
+    return None
 
 
 def explanation(result: Result, known: list[Known]) -> Known | None:

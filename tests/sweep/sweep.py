@@ -28,7 +28,7 @@ import plugpen
 from candidates import find
 from course import Candidate, Result, take
 from daemon import Daemon, program
-from known import Known, explanation, load
+from known import Known, explanation, load, odd_explanation
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 OUTCOMES = {"ok": 8, "strained": 10, "refused": 9, "died": 7}
@@ -157,7 +157,7 @@ def sweep(
 
 
 def table(results: list[Result], known: list[Known]) -> Iterator[str]:
-    """Counts a format, then what was not ok, the unexplained last."""
+    """Counts a format, then what was odd or not ok, the unexplained last."""
     counts: dict[str, Counter[str]] = {}
     for result in results:
         counts.setdefault(result.format, Counter())[result.outcome] += 1
@@ -167,6 +167,11 @@ def table(results: list[Result], known: list[Known]) -> Iterator[str]:
         cells = "".join(f"{row[outcome]:>{width}}" for outcome, width in OUTCOMES.items())
         yield f"{name:<10}{row.total():>8}{cells}"
     yield ""
+    odd = [result for result in results if result.notes]
+    for result in sorted(odd, key=lambda r: (odd_explanation(r, known) is None, r.key)):
+        entry = odd_explanation(result, known)
+        why = f"known: {entry.evidence}" if entry else f"not known: {'; '.join(result.notes)}"
+        yield f"{result.format} {result.identifier or result.path}: odd: {why}"
     for result in sorted(results, key=lambda r: (explanation(r, known) is None, r.key)):
         if result.outcome == "ok":
             continue
@@ -186,9 +191,13 @@ def report(results: list[Result], known: list[Known], seconds: float) -> bool:
     for line in table(results, known):
         print(line)
     failed = [r for r in results if r.outcome != "ok" and explanation(r, known) is None]
-    spoke = sum(bool(result.notes) for result in results)
+    odd = [result for result in results if result.notes]
+    unknown = sum(odd_explanation(result, known) is None for result in odd)
     peak = max((result.peak_mb for result in results), default=0)
-    print(f"\n{len(results)} plugins, {spoke} with odd values or output; largest worker {peak} MB.")
+    print(
+        f"\n{len(results)} plugins, {len(odd)} with odd values or output, {unknown} of them not known; "
+        f"largest worker {peak} MB."
+    )
     verdict = "FAILED" if failed else "ok"
     # In cargo's words, which ./dev test adds up.
     print(

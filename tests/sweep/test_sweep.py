@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from course import Result
-from known import Known, explanation, load
+from known import Known, explanation, load, odd_explanation
 from sweep import Results, report
 
 
@@ -28,6 +28,18 @@ def test_a_death_is_explained_by_format_name_end_and_step() -> None:
     assert explanation(refused, [entry]) is None
     other = Result("k", "LV2", "/x/a.so", "", "A", "died", "open", "", "SIGNAL", "SIGSEGV")
     assert explanation(other, [entry]) is None
+
+
+def test_what_is_odd_is_explained_note_by_note(capsys: pytest.CaptureFixture[str]) -> None:
+    result = Result("k", "LV2", "/x", "urn:a", "A", "ok", notes=["play: output that is no number"])
+    entry = Known("LV2", "urn:a", "odd", "no number", "divides by zero")
+    assert odd_explanation(result, [entry]) is entry
+    assert report([result], [entry], 1.0)
+    assert "odd: known: divides by zero" in capsys.readouterr().out
+    result.notes.append("parameter 3 (Gain) is 1.5")
+    assert odd_explanation(result, [entry]) is None
+    assert report([result], [entry], 1.0)
+    assert "1 with odd values or output, 1 of them not known" in capsys.readouterr().out
 
 
 def test_an_unexplained_end_fails_and_is_shown(capsys: pytest.CaptureFixture[str]) -> None:

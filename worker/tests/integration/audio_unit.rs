@@ -3,10 +3,9 @@
 
 mod playing;
 
-use std::path::Path;
 use std::sync::OnceLock;
 
-use crate::support::{Audio, Input, Worker, noise, options};
+use crate::support::{Audio, Input, Worker, assemble, noise, options};
 use plugpen_proto::event::{EventBody, EventList};
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::event::Event;
@@ -16,28 +15,12 @@ use plugpen_proto::worker::{Ping, Probe};
 fn bundle() -> &'static str {
     static BUNDLE: OnceLock<String> = OnceLock::new();
     BUNDLE.get_or_init(|| {
-        let bundle = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugpen-test.component");
-        let put = |from: &Path, to: &str| {
-            let to = bundle.join(to);
-            std::fs::create_dir_all(to.parent().unwrap()).unwrap();
-            // Renamed into place: another run's worker may have the old one mapped.
-            let new = to.with_extension(std::process::id().to_string());
-            let copied = std::fs::copy(from, &new);
-            copied.unwrap_or_else(|error| panic!("{}: {error}", from.display()));
-            std::fs::rename(new, to).unwrap();
-        };
-        let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plugins");
-        put(
-            &plugins.join("plugpen-test.component/Contents/Info.plist"),
-            "Contents/Info.plist",
-        );
-        // Cargo builds the library for these tests and puts it beside them.
-        let own = std::env::current_exe().unwrap();
-        put(
-            &own.with_file_name("libplugpen_test_plugins.so"),
+        let files = ["Contents/Info.plist"];
+        assemble(
+            "plugpen-test.component",
+            &files,
             "Contents/Linux/libAudioToolbox.so",
-        );
-        bundle.to_str().unwrap().to_owned()
+        )
     })
 }
 

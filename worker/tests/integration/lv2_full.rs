@@ -1,6 +1,6 @@
 //! LV2 plugins of the full set, for what none of the small set has.
 
-use crate::support::{Input, Worker, installed};
+use crate::support::{Input, Worker, installed, set};
 use plugpen_proto::event::EventList;
 use plugpen_proto::v1::OpenOptions;
 
@@ -70,5 +70,52 @@ fn libraries_that_plugins_forget_to_name_are_lent() {
     }
     for (bundle, selector) in [("b_whirl", ""), ("mbeq-swh.lv2", "")] {
         Worker::plugin().load(installed(bundle, selector)).unwrap();
+    }
+}
+
+#[test]
+fn an_amplifier_s_gain_becomes_a_control_voltage() {
+    if !is_full() {
+        return;
+    }
+    // 20 decibels by the parameter, and by a voltage beside the sound.
+    let amp = installed("blop.lv2", "http://drobilla.net/plugins/blop/amp");
+    let mut worker = Worker::plugin();
+    let plugin = worker.load(amp.clone()).unwrap();
+    assert_eq!((plugin.num_parameters, plugin.input_buses.len()), (1, 1));
+    set(&mut worker, 0, (20.0 + 96.0) / 192.0);
+    let mut audio = worker.attach(&plugin, 4);
+    let mut play = |planes: &[Vec<f32>]| {
+        let (output, _) = audio.block(&Input {
+            frames: 64,
+            planes,
+            events: &EventList::new(),
+            transport: None,
+        });
+        output[0][63]
+    };
+    assert!((play(&[vec![0.05; 64]]) - 0.5).abs() < 1e-3);
+
+    let mut worker = Worker::plugin();
+    let options = OpenOptions {
+        sidechain_channels: 1,
+        port_types: [("gain".to_owned(), "cv".to_owned())].into(),
+        ..amp
+    };
+    let plugin = worker.load(options).unwrap();
+    assert_eq!((plugin.num_parameters, plugin.sidechain_channels), (0, 1));
+    assert_eq!(plugin.input_buses[1].name, "CV");
+    let mut audio = worker.attach(&plugin, 4);
+    for (decibels, expected) in [(20.0, 0.5), (0.0, 0.05), (-20.0, 0.005)] {
+        let (output, _) = audio.block(&Input {
+            frames: 64,
+            planes: &[vec![0.05; 64], vec![decibels; 64]],
+            events: &EventList::new(),
+            transport: None,
+        });
+        assert!(
+            (output[0][63] - expected).abs() < 1e-3,
+            "{decibels}: {output:?}"
+        );
     }
 }

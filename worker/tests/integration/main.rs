@@ -7,6 +7,7 @@ mod every_plugin;
 mod lv2;
 mod lv2_files;
 mod lv2_full;
+mod lv2_ports;
 mod null;
 mod sandbox;
 mod support;

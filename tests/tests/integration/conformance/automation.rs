@@ -66,6 +66,31 @@ pub fn a_block_is_split_exactly_at_its_changes(format: &Format) {
     }
 }
 
+/// Against a plugin whose output is its parameter.
+pub fn the_output_is_the_parameter_at_every_frame(format: &Format) {
+    let server = server();
+    let plugin = format.open(&server, "parameter");
+    plugin.set_param(0, 0.5).unwrap();
+    let mut random = Random::new();
+    let mut value = 0.5;
+    for frames in [1, 17, 64, 441, 512] {
+        let mut events = EventList::new();
+        let mut expected = Vec::new();
+        for frame in 0..frames {
+            if random.below(3) == 0 {
+                value = random.below(257) as f64 / 256.0;
+                events.push_parameter(frame, 0, value);
+            }
+            expected.push(value);
+        }
+        let input = vec![0.0; expected.len()];
+        let (outputs, _) = play_events(&plugin, &input, &events).unwrap();
+        for (frame, (&got, &value)) in outputs[0].iter().zip(&expected).enumerate() {
+            assert_near(got, value, &format!("{} {frame} of {frames}", format.name));
+        }
+    }
+}
+
 pub fn the_last_change_of_a_frame_wins(format: &Format) {
     let server = server();
     let plugin = format.open(&server, "gain");

@@ -93,6 +93,22 @@ pub fn blocks_of_every_size_are_played(format: &Format) {
     assert_near(play(&plugin, &[1.0])[0], gain, "after a block too long");
 }
 
+pub fn blocks_of_one_frame_up_to_the_largest_are_played(format: &Format) {
+    let server = server();
+    let plugin = format.open(&server, "gain");
+    plugin.set_param(0, 0.5).unwrap();
+    for frames in (1..=MAX_FRAMES).chain((1..MAX_FRAMES).rev().step_by(7)) {
+        let mut input = vec![0.25; frames];
+        input[frames - 1] = 1.0;
+        let output = play(&plugin, &input);
+        assert_eq!(output.len(), frames);
+        let first = if frames == 1 { 1.0 } else { 0.25 };
+        assert_near(output[0], format.most_gain * 0.5 * first, "its first frame");
+        let last = output[frames - 1];
+        assert_near(last, format.most_gain * 0.5, "its last frame");
+    }
+}
+
 pub fn a_block_may_be_one_frame_at_most(format: &Format) {
     let server = server();
     for most in [1, 17, 8192] {

@@ -9,6 +9,7 @@ mod double;
 mod edits;
 mod format;
 mod gestures;
+mod in_place;
 mod latency;
 mod layouts;
 mod lifecycle;
@@ -110,6 +111,7 @@ macro_rules! every_format {
             lifecycle::a_plugin_lives_from_open_to_close,
             lifecycle::blocks_of_every_size_are_played,
             lifecycle::a_block_may_be_one_frame_at_most,
+            lifecycle::blocks_of_one_frame_up_to_the_largest_are_played,
             lifecycle::the_rate_changes_and_nothing_else,
             lifecycle::a_restart_brings_back_what_was_set,
             parameters::every_parameter_is_described,
@@ -120,10 +122,13 @@ macro_rules! every_format {
             automation::a_block_is_split_exactly_at_its_changes,
             automation::the_last_change_of_a_frame_wins,
             automation::what_is_no_change_is_refused_at_the_door,
+            in_place::one_buffer_is_input_and_output,
+            in_place::what_is_in_a_shared_buffer_is_split_at_changes_too,
             midi::a_message_keeps_its_frame_both_ways,
             midi::sysex_of_any_length_comes_back,
             midi::a_message_beyond_the_block_moves_to_its_last_frame,
             state::a_state_brings_back_the_values,
+            state::a_programs_state_brings_back_its_values,
             state::what_is_no_state_is_refused,
             latency::the_reported_latency_is_the_true_one,
             modes::the_hosts_bypass_is_aligned_with_the_latency,
@@ -147,6 +152,7 @@ macro_rules! every_plugin_format {
             $format;
             lifecycle::every_plugin_lives,
             parameters::names_units_and_steps_are_the_plugins,
+            automation::the_output_is_the_parameter_at_every_frame,
             midi::a_plugin_makes_notes_at_known_frames,
             midi::what_finds_no_room_is_counted,
             transport::the_plugin_hears_every_value,

@@ -27,6 +27,20 @@ pub fn a_state_brings_back_the_values(format: &Format) {
     assert_eq!(other.get_state().unwrap(), state);
 }
 
+pub fn a_programs_state_brings_back_its_values(format: &Format) {
+    let server = server();
+    let plugin = format.open(&server, "gain");
+    plugin.set_param(0, 0.125).unwrap();
+    let state = plugin.get_program_state().unwrap();
+    assert!(!state.is_empty(), "{}", format.name);
+    plugin.set_param(0, 0.875).unwrap();
+    play(&plugin, &[1.0; 64]);
+    plugin.set_program_state(&state).unwrap();
+    assert!((plugin.get_param(0).unwrap() - 0.125).abs() < 1e-6);
+    let heard = play(&plugin, &[1.0])[0];
+    assert_near(heard, format.most_gain * 0.125, format.name);
+}
+
 pub fn what_is_no_state_is_refused(format: &Format) {
     let server = server();
     let plugin = format.open(&server, "gain");

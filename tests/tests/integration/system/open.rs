@@ -8,7 +8,7 @@ use super::{bundle, open, server};
 #[test]
 fn a_plugin_of_a_bundle_is_reached_by_uri_name_and_index() {
     let server = server();
-    let found = server.probe(bundle()).unwrap();
+    let found = server.probe(bundle()).unwrap().plugins;
     let wanted = found
         .iter()
         .find(|plugin| plugin.identifier == "urn:plugpen:test:gain")

@@ -49,7 +49,7 @@ fn every_plugin_of_the_small_set_lives_a_whole_life() {
     let mut lived = 0;
     for bundle in bundles.into_iter().filter_map(real_bundle) {
         let bundle = bundle.to_str().unwrap();
-        for plugin in server.probe(bundle).unwrap() {
+        for plugin in server.probe(bundle).unwrap().plugins {
             match lives(&server, bundle, &plugin.identifier) {
                 Ok(()) => lived += 1,
                 Err(error) => failed.push(format!("{}: {:?} {error}", plugin.name, error.reason)),

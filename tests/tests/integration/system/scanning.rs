@@ -1,7 +1,7 @@
 //! Reading what plugins say of themselves, whatever they do meanwhile. LV2's Turtle is read
 //! without running any of their code.
 
-use plugpen::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailure};
+use plugpen::v1::{DeathKind, ErrorReason, PluginDescription, PluginFormat, ScanFailure};
 use plugpen::{OpenOptions, ScanItem, Server};
 use plugpen_tests::places::built;
 
@@ -36,6 +36,11 @@ fn a_class_that_dies_does_not_hide_the_others_of_its_module() {
         let is_it = |f: &ScanFailure| f.message.contains(text) && f.reason() == reason;
         assert!(failures.iter().any(is_it), "{text}: {failures:?}");
     };
+    let crashed = failures.iter().find(|f| f.message.contains("SIGSEGV"));
+    let death = crashed.and_then(|failure| failure.death.as_ref());
+    let death = death.unwrap_or_else(|| panic!("{failures:?}"));
+    assert_eq!((death.kind(), death.signal), (DeathKind::Signal, 11));
+    assert!(death.summary.contains("Test Born Crashing"), "{death:?}");
     says("died of SIGSEGV (11)", ErrorReason::PluginCrashed);
     says("called exit(", ErrorReason::PluginCrashed);
     says("no answer within 3 s", ErrorReason::PluginHung);
@@ -59,9 +64,62 @@ fn a_class_that_dies_does_not_hide_the_others_of_its_module() {
 }
 
 #[test]
+fn a_probe_of_a_module_with_deadly_classes_finds_the_others() {
+    let server = server_with("[deadlines]\nprobe_seconds = 3\n");
+    let probed = server
+        .probe(built().unwrap().vst3().to_str().unwrap())
+        .unwrap();
+    let names: Vec<&str> = probed
+        .plugins
+        .iter()
+        .map(|plugin| plugin.name.as_str())
+        .collect();
+    assert!(names.contains(&"Test Gain"), "{names:?}");
+    let signals: Vec<i32> = probed
+        .failures
+        .iter()
+        .filter_map(|failure| Some(failure.death.as_ref()?.signal))
+        .collect();
+    assert!(signals.contains(&11), "{:?}", probed.failures);
+}
+
+#[test]
+fn a_selector_that_could_mean_several_is_refused_in_every_format() {
+    let server = server();
+    let built = built().unwrap();
+    let folders = [
+        built.lv2(),
+        built.vst3(),
+        built.component(),
+        built.vst2("shell"),
+    ];
+    for path in folders {
+        let open = |selector: &str| {
+            let options = OpenOptions {
+                selector: selector.into(),
+                audio: false,
+                ..OpenOptions::default()
+            };
+            server.open(path.to_str().unwrap(), &options)
+        };
+        let refused = open("test bor").unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::InvalidInput, "{refused}");
+        for part in ["\"Test Born Slow\" (", "choose one by its index"] {
+            assert!(refused.message.contains(part), "{refused}");
+        }
+        for selector in ["Test Gain", "test GAIN", "Test Gai"] {
+            let name = open(selector).unwrap().description().name;
+            assert_eq!(name, "Test Gain", "{}: {selector}", path.display());
+        }
+        let refused = open("9999").unwrap_err();
+        assert_eq!(refused.reason, ErrorReason::IndexOutOfRange, "{refused}");
+    }
+}
+
+#[test]
 fn a_probe_finds_every_plugin_of_a_bundle() {
     let server = server();
-    let found = server.probe(bundle()).unwrap();
+    let found = server.probe(bundle()).unwrap().plugins;
     let mut names: Vec<&str> = found
         .iter()
         .filter_map(|plugin| plugin.identifier.strip_prefix("urn:plugpen:test:"))

@@ -34,7 +34,7 @@ pub struct Worker {
     after_block: u64,
     pub hello: Hello,
     pub events: VecDeque<event::Event>,
-    private_dir: tempfile::TempDir,
+    pub private_dir: tempfile::TempDir,
 }
 
 /// A call the worker refused.
@@ -325,6 +325,28 @@ pub struct Input<'a> {
     pub planes: &'a [Vec<f32>],
     pub events: &'a EventList,
     pub transport: Option<Transport>,
+}
+
+/// Puts a bundle of the test plugins together: some of its files as they are in the sources, and
+/// the library that cargo builds for these tests.
+pub fn assemble(name: &str, files: &[&str], library: &str) -> String {
+    let bundle = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let put = |from: &Path, to: &str| {
+        let to = bundle.join(to);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        // Renamed into place: another run's worker may have the old one mapped.
+        let new = to.with_extension(std::process::id().to_string());
+        let copied = std::fs::copy(from, &new);
+        copied.unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        std::fs::rename(new, to).unwrap();
+    };
+    let plugins = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/plugins");
+    for file in files {
+        put(&plugins.join(name).join(file), file);
+    }
+    let own = std::env::current_exe().unwrap();
+    put(&own.with_file_name("libplugpen_test_plugins.so"), library);
+    bundle.to_str().unwrap().to_owned()
 }
 
 /// Options for a path, 48 kHz, blocks of up to 512 frames.

@@ -221,6 +221,12 @@ pub struct Opening {
 pub fn load(load: Load, notices: Arc<Notices>) -> Result<Plugin, Error> {
     let format = load.format();
     let options = check(load.options.unwrap_or_default())?;
+    let is_lv2 = matches!(format, PluginFormat::Lv2 | PluginFormat::Unspecified);
+    if !options.port_types.is_empty() && !is_lv2 {
+        return Err(Error::invalid(
+            "port_types is for LV2 plugins: no other format has ports of several types",
+        ));
+    }
     let opening = Opening {
         options,
         bundle: load.bundle.into(),

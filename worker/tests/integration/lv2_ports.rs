@@ -142,6 +142,12 @@ fn wishes_for_ports_that_cannot_be_are_refused() {
         assert_eq!(refused.reason, reason, "{refused:?}");
         assert!(refused.message.contains(part), "{refused:?}");
     }
+    let elsewhere = OpenOptions {
+        path: "null:gain".into(),
+        ..test_plugin("morph", &[("amount", "cv")])
+    };
+    let refused = worker().load(elsewhere).unwrap_err();
+    assert!(refused.message.contains("for LV2 plugins"), "{refused:?}");
     let refused = worker()
         .load(test_plugin("gain", &[("in_l", "cv")]))
         .unwrap_err();

@@ -195,8 +195,8 @@ def report(results: list[Result], known: list[Known], seconds: float) -> bool:
     unknown = sum(odd_explanation(result, known) is None for result in odd)
     peak = max((result.peak_mb for result in results), default=0)
     print(
-        f"\n{len(results)} plugins, {len(odd)} with odd values or output, {unknown} of them not known; "
-        f"largest worker {peak} MB."
+        f"\n{len(results)} plugins, {len(odd)} with odd values or output, "
+        f"{unknown} of them not known; largest worker {peak} MB."
     )
     verdict = "FAILED" if failed else "ok"
     # In cargo's words, which ./dev test adds up.

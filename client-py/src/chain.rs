@@ -38,7 +38,7 @@ use crate::{
 ///     WrongState: One is closed.
 #[pyclass(module = "plugpen", name = "PluginChain", frozen, subclass, weakref)]
 pub struct PluginChain {
-    inner: plugpen::PluginChain,
+    inner: Arc<plugpen::PluginChain>,
     plugins: Vec<Py<Plugin>>,
     midi_dropped: AtomicU64,
 }
@@ -84,6 +84,11 @@ impl PluginChain {
                 "PluginChain is closed; make a new one",
             )),
         }
+    }
+
+    /// The same, for a device that keeps it.
+    pub fn shared(&self) -> plugpen::Result<Arc<plugpen::PluginChain>> {
+        self.client().map(|_| self.inner.clone())
     }
 
     fn open(&self) -> PyResult<&plugpen::PluginChain> {
@@ -170,7 +175,7 @@ impl PluginChain {
             .map(|member| Arc::clone(member.get().client()))
             .collect();
         Ok(Self {
-            inner: plugpen::PluginChain::new(clients).or_raise()?,
+            inner: Arc::new(plugpen::PluginChain::new(clients).or_raise()?),
             plugins: members,
             midi_dropped: AtomicU64::new(0),
         })

@@ -15,6 +15,7 @@ mod arrays;
 mod audio_files;
 mod blocks;
 mod chain;
+mod device;
 mod errors;
 mod events;
 mod logging;
@@ -40,6 +41,10 @@ mod _plugpen {
     use crate::{
         audio_files::{get_audio_info, read_audio, write_audio},
         chain::PluginChain,
+        device::{
+            AudioDevice, MidiIn, audio_get_capture_devices, audio_get_playback_devices,
+            midi_get_input_ports, midi_get_output_ports,
+        },
         errors::_status_table,
         midi_file::MidiFile,
         notes::{NoteExpression, NoteOff, NoteOn},

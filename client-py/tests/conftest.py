@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -15,6 +16,14 @@ import pytest
 import plugpen
 
 LV2 = Path("/usr/lib/lv2")
+# No test meets this machine's sound system: ALSA has a null device, and JACK a server that the
+# tests of devices start. Daemons inherit it, so it is set before the first one runs.
+ALSA_NULL = "pcm.!default { type null }\n"
+_folder = tempfile.TemporaryDirectory(prefix="plugpen-tests-")
+os.environ["ALSA_CONFIG_PATH"] = f"{_folder.name}/asound.conf"
+Path(os.environ["ALSA_CONFIG_PATH"]).write_text(ALSA_NULL)
+os.environ["JACK_DEFAULT_SERVER"] = f"plugpen-tests-{os.getpid()}"
+os.environ["JACK_NO_START_SERVER"] = "1"
 EPIANO = "http://drobilla.net/plugins/mda/EPiano"
 DELAY = "http://drobilla.net/plugins/mda/Delay"
 

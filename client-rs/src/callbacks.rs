@@ -29,6 +29,12 @@ pub type ParamGestureCallback = Box<dyn Fn(u32, bool) + Send + Sync>;
 /// Told each call of a VST2 plugin to its host.
 pub type HostCallbackObserver = Box<dyn Fn(&HostCallback) + Send + Sync>;
 
+/// Told how many periods of a device were not the plugins' output so far, and why the latest:
+/// "late", "dead", "device" or "broken".
+pub type XrunCallback = Box<dyn Fn(u64, &str) + Send + Sync>;
+/// Told each message that a MIDI input hears.
+pub type MidiCallback = Box<dyn Fn(&[u8]) + Send + Sync>;
+
 /// Calls of one plugin that may wait for the background thread; more are counted and dropped.
 const PENDING: usize = 8192;
 
@@ -39,15 +45,19 @@ pub(crate) enum News {
     Value(u32, f64),
     Gesture(u32, bool),
     HostCall(HostCallback),
+    Xruns(u64, String),
+    Midi(Vec<u8>),
 }
 
-/// One plugin's callbacks and their counts.
+/// The callbacks of one plugin, device or MIDI input, and their counts.
 #[derive(Default)]
 pub(crate) struct Callbacks {
     change: Mutex<Option<Arc<ChangeCallback>>>,
     value: Mutex<Option<Arc<ParamValueCallback>>>,
     gesture: Mutex<Option<Arc<ParamGestureCallback>>>,
     host_call: Mutex<Option<Arc<HostCallbackObserver>>>,
+    xruns: Mutex<Option<Arc<XrunCallback>>>,
+    midi: Mutex<Option<Arc<MidiCallback>>>,
     pending: AtomicUsize,
     delivered: AtomicUsize,
     dropped: AtomicU64,
@@ -70,12 +80,22 @@ impl Callbacks {
         *lock(&self.host_call) = observer.map(Arc::new);
     }
 
+    pub(crate) fn set_xruns(&self, callback: Option<XrunCallback>) {
+        *lock(&self.xruns) = callback.map(Arc::new);
+    }
+
+    pub(crate) fn set_midi(&self, callback: Option<MidiCallback>) {
+        *lock(&self.midi) = callback.map(Arc::new);
+    }
+
     /// Forgets all of them.
     pub(crate) fn clear(&self) {
         self.set_change(None);
         self.set_value(None);
         self.set_gesture(None);
         self.set_host_call(None);
+        self.set_xruns(None);
+        self.set_midi(None);
     }
 
     /// Counts calls that were lost on their way.
@@ -99,6 +119,8 @@ impl Callbacks {
             News::Value(..) => lock(&self.value).is_some(),
             News::Gesture(..) => lock(&self.gesture).is_some(),
             News::HostCall(_) => lock(&self.host_call).is_some(),
+            News::Xruns(..) => lock(&self.xruns).is_some(),
+            News::Midi(_) => lock(&self.midi).is_some(),
         }
     }
 
@@ -121,6 +143,14 @@ impl Callbacks {
             News::HostCall(call) => {
                 let observer = lock(&self.host_call).clone();
                 observer.map(|observer| observer(call))
+            }
+            News::Xruns(count, cause) => {
+                let callback = lock(&self.xruns).clone();
+                callback.map(|callback| callback(*count, cause))
+            }
+            News::Midi(message) => {
+                let callback = lock(&self.midi).clone();
+                callback.map(|callback| callback(message))
             }
         });
         match catch_unwind(call) {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use plugpen_proto::limits::MAX_WORKER_MESSAGE;
 use plugpen_proto::v1::bus_service_client::BusServiceClient;
+use plugpen_proto::v1::device_service_client::DeviceServiceClient;
 use plugpen_proto::v1::discovery_service_client::DiscoveryServiceClient;
 use plugpen_proto::v1::event_service_client::EventServiceClient;
 use plugpen_proto::v1::parameter_service_client::ParameterServiceClient;
@@ -58,6 +59,7 @@ pub(crate) struct Api {
     pub(crate) buses: BusServiceClient<Line>,
     pub(crate) events: EventServiceClient<Line>,
     pub(crate) discovery: DiscoveryServiceClient<Line>,
+    pub(crate) devices: DeviceServiceClient<Line>,
 }
 
 impl Api {
@@ -73,6 +75,7 @@ impl Api {
             playback: PlaybackServiceClient::new(line.clone()),
             buses: BusServiceClient::new(line.clone()),
             events: EventServiceClient::new(line.clone()).max_decoding_message_size(limit),
+            devices: DeviceServiceClient::new(line.clone()),
             discovery: DiscoveryServiceClient::new(line).max_decoding_message_size(limit),
         }
     }

@@ -9,7 +9,7 @@ use plugpen_proto::v1::{
     ErrorReason, FlushEventsRequest, HostCallback, WatchEventsRequest, WatchEventsResponse,
 };
 
-use crate::callbacks::{Dispatcher, News};
+use crate::callbacks::{Callbacks, Dispatcher, News};
 use crate::connection::{Call, Connection, QUICK};
 use crate::error::{self, Result};
 use crate::plugin::shared::Shared;
@@ -24,6 +24,8 @@ const EARLY: usize = 4096;
 pub(crate) struct Events {
     connection: Arc<Connection>,
     plugins: Mutex<HashMap<String, Weak<Shared>>>,
+    /// The callbacks of devices and MIDI inputs.
+    devices: Mutex<HashMap<String, Weak<Callbacks>>>,
     /// What plugins asked of their hosts while they were opened: the event may be here before
     /// the answer that names the plugin.
     early: Mutex<VecDeque<(String, HostCallback)>>,
@@ -51,6 +53,7 @@ impl Events {
         let events = Arc::new(Events {
             connection,
             plugins: Mutex::default(),
+            devices: Mutex::default(),
             early: Mutex::default(),
             heard: Mutex::default(),
             moved: Condvar::new(),
@@ -83,6 +86,16 @@ impl Events {
     /// Forgets a plugin.
     pub(crate) fn remove(&self, handle: &str) {
         lock(&self.plugins).remove(handle);
+    }
+
+    /// Sends a device's or a MIDI input's events to these callbacks from now on.
+    pub(crate) fn add_device(&self, handle: &str, callbacks: &Arc<Callbacks>) {
+        lock(&self.devices).insert(handle.into(), Arc::downgrade(callbacks));
+    }
+
+    /// Forgets a device or a MIDI input.
+    pub(crate) fn remove_device(&self, handle: &str) {
+        lock(&self.devices).remove(handle);
     }
 
     /// The plugins that are still held by someone.
@@ -167,6 +180,15 @@ impl Events {
                 for plugin in self.plugins() {
                     plugin.lost_events(lost.count);
                 }
+                for callbacks in self.devices() {
+                    callbacks.add_dropped(lost.count);
+                }
+            }
+            Some(Event::DeviceXruns(xruns)) => {
+                self.tell_device(&event.handle, News::Xruns(xruns.xrun_count, xruns.cause));
+            }
+            Some(Event::MidiReceived(midi)) => {
+                self.tell_device(&event.handle, News::Midi(midi.data));
             }
             Some(Event::HostCallback(call)) => {
                 let mut early = lock(&self.early);
@@ -220,11 +242,28 @@ impl Events {
                 plugin.lost_events(lost.count);
                 return;
             }
-            Event::Snapshot(_) | Event::Opened(_) | Event::Restarted(_) | Event::Closed(_) => {
-                return;
-            }
+            Event::Snapshot(_)
+            | Event::Opened(_)
+            | Event::Restarted(_)
+            | Event::Closed(_)
+            | Event::DeviceXruns(_)
+            | Event::MidiReceived(_) => return,
         };
         self.dispatcher.push(&plugin.callbacks, news);
+    }
+
+    fn devices(&self) -> Vec<Arc<Callbacks>> {
+        lock(&self.devices)
+            .values()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+
+    fn tell_device(&self, handle: &str, news: News) {
+        let callbacks = lock(&self.devices).get(handle).and_then(Weak::upgrade);
+        if let Some(callbacks) = callbacks {
+            self.dispatcher.push(&callbacks, news);
+        }
     }
 
     fn find(&self, handle: &str) -> Option<Arc<Shared>> {

@@ -58,10 +58,12 @@ mod checks;
 mod connection;
 mod core;
 mod daemon;
+mod device;
 mod door;
 mod error;
 mod events;
 mod journal;
+mod midi_in;
 mod options;
 mod plugin;
 mod presets;
@@ -73,11 +75,13 @@ mod slot;
 pub use administration::EventStream;
 pub use callbacks::{
     CHANGE_LATENCY, CHANGE_NON_PARAM_STATE, CHANGE_PARAM_INFO, CHANGE_PROGRAM, ChangeCallback,
-    HostCallbackObserver, ParamGestureCallback, ParamValueCallback,
+    HostCallbackObserver, MidiCallback, ParamGestureCallback, ParamValueCallback, XrunCallback,
 };
 pub use chain::{ChainAudio, PluginChain};
 pub use daemon::{PrivateOptions, find_program};
+pub use device::{AudioDevice, DeviceOptions, DeviceTarget};
 pub use error::{Error, Exception, Result, StatusRow};
+pub use midi_in::MidiIn;
 pub use options::OpenOptions;
 pub use plugin::{BlockReport, Plugin, PluginAudio};
 /// The engine itself: MIDI files, tempo maps, rendering, audio files.
@@ -111,6 +115,8 @@ mod tests {
         shared_between_threads::<Plugin>();
         shared_between_threads::<PluginChain>();
         shared_between_threads::<PluginAudio>();
+        shared_between_threads::<AudioDevice>();
+        shared_between_threads::<MidiIn>();
         shared_between_threads::<ChainAudio>();
         shared_between_threads::<MidiStream<PluginAudio>>();
         shared_between_threads::<Error>();

@@ -4,6 +4,7 @@ mod audio;
 mod buses;
 pub(crate) mod files;
 mod notices;
+mod on_device;
 mod parameters;
 mod playback;
 mod restart;
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::ring_processor::RingProcessor;
 use crate::server::Server;
 use crate::slot::Slot;
+use on_device::Holder;
 use shared::Shared;
 
 /// A plugin in a process of its own. Dropping it closes it.
@@ -45,6 +47,7 @@ pub struct Plugin {
     rings: Option<Arc<Slot<Box<RingProcessor>>>>,
     restarting: Mutex<()>,
     chains: AtomicUsize,
+    holder: Mutex<Holder>,
 }
 
 impl Plugin {
@@ -62,6 +65,7 @@ impl Plugin {
             rings: None,
             restarting: Mutex::new(()),
             chains: AtomicUsize::new(0),
+            holder: Mutex::new(Holder::Client),
         };
         if let Some(rings) = rings {
             let rings = RingProcessor::attach(plugin.shared.clone(), rings)?;

@@ -438,7 +438,7 @@ pub fn default_socket() -> PathBuf {
 }
 
 /// The error with what failed before it, where it is about what was asked for.
-fn prefixed(what: &str, error: Error) -> Error {
+pub(crate) fn prefixed(what: &str, error: Error) -> Error {
     match error.reason {
         ErrorReason::InvalidInput
         | ErrorReason::NotFound

@@ -6,7 +6,8 @@
 
 use crate::v1::*;
 use crate::worker::{
-    AttachRings, Load, Loaded, Ping, Pong, Probe, Probed, RingsAttached, from_worker, to_worker,
+    AttachRings, AttachStage, Load, Loaded, OpenDevice, Ping, Pong, Probe, Probed, RingsAttached,
+    StageAttached, from_worker, to_worker,
 };
 
 /// A request that a worker answers.
@@ -82,4 +83,17 @@ worker_calls! {
     GetTiming: GetTimingRequest => GetTimingResponse;
     ListBuses: ListBusesRequest => ListBusesResponse;
     CheckBusesLayout: CheckBusesLayoutRequest => CheckBusesLayoutResponse;
+    AttachStage: AttachStage => StageAttached;
+    OpenDevice: OpenDevice => OpenDeviceResponse;
+    StartDevice: StartDeviceRequest => StartDeviceResponse;
+    StopDevice: StopDeviceRequest => StopDeviceResponse;
+    GetDevice: GetDeviceRequest => GetDeviceResponse;
+    SendMidi: SendMidiRequest => SendMidiResponse;
+    ConnectMidi: ConnectMidiRequest => ConnectMidiResponse;
+    DisconnectMidi: DisconnectMidiRequest => DisconnectMidiResponse;
+    SetDeviceInput: SetDeviceInputRequest => SetDeviceInputResponse;
+    WriteDeviceInput: WriteDeviceInputRequest => WriteDeviceInputResponse;
+    ListAudioDevices: ListAudioDevicesRequest => ListAudioDevicesResponse;
+    ListMidiPorts: ListMidiPortsRequest => ListMidiPortsResponse;
+    OpenMidiIn: OpenMidiInRequest => OpenMidiInResponse;
 }

@@ -2,6 +2,7 @@
 
 mod bounds;
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -30,6 +31,9 @@ pub struct Flags {
     /// The worker program [default: plugpen-worker beside this program]
     #[arg(long, value_name = "PATH")]
     pub worker: Option<PathBuf>,
+    /// The program that plays on sound cards [default: plugpen-device beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub device: Option<PathBuf>,
     /// What workers may read besides the system's libraries and their plugin; repeatable
     #[arg(long, value_name = "PATH")]
     pub read_only: Vec<PathBuf>,
@@ -74,6 +78,7 @@ struct File {
     listen: Vec<String>,
     runtime_dir: Option<PathBuf>,
     worker: Option<PathBuf>,
+    device: Option<PathBuf>,
     read_only: Vec<PathBuf>,
     log_format: Option<LogFormat>,
     log_level: Option<String>,
@@ -93,6 +98,10 @@ pub struct Config {
     pub runtime_dir: PathBuf,
     /// The worker program.
     pub worker: PathBuf,
+    /// The program that plays on sound cards. It may be missing: then there are no devices.
+    pub device: PathBuf,
+    /// The environment that it finds the sound system by.
+    pub sound: Vec<(OsString, OsString)>,
     /// What workers may read besides the system's libraries and their plugin.
     pub read_only: Vec<PathBuf>,
     /// Form of the log.
@@ -186,6 +195,8 @@ impl Config {
         Ok(Self {
             listen,
             worker: worker_program(flags.worker.clone().or(file.worker))?,
+            device: named_or_beside(flags.device.clone().or(file.device), "plugpen-device"),
+            sound: sound_environment(),
             read_only: readable([file.read_only, flags.read_only.clone()].concat())?,
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             log_level: flags
@@ -241,12 +252,39 @@ fn readable(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, ConfigError> {
 }
 
 fn worker_program(named: Option<PathBuf>) -> Result<PathBuf, ConfigError> {
-    let beside = || std::env::current_exe().ok()?.parent().map(Path::to_owned);
-    let path = named.unwrap_or_else(|| beside().unwrap_or_default().join("plugpen-worker"));
+    let path = named_or_beside(named, "plugpen-worker");
     match path.canonicalize() {
         Ok(path) if path.is_file() => Ok(path),
         _ => Err(ConfigError::NoWorker(path)),
     }
+}
+
+fn named_or_beside(named: Option<PathBuf>, name: &str) -> PathBuf {
+    let beside = || std::env::current_exe().ok()?.parent().map(Path::to_owned);
+    named.unwrap_or_else(|| beside().unwrap_or_default().join(name))
+}
+
+/// The variables by which ALSA, JACK and PipeWire find their files and sockets. None starts a
+/// server: that is the user's to do.
+fn sound_environment() -> Vec<(OsString, OsString)> {
+    const NAMES: [&str; 6] = [
+        "HOME",
+        "USER",
+        "TMPDIR",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "DBUS_SESSION_BUS_ADDRESS",
+    ];
+    const BEGINNINGS: [&str; 4] = ["ALSA_", "JACK_", "PIPEWIRE_", "PULSE_"];
+    let mut found: Vec<_> = std::env::vars_os()
+        .filter(|(name, _)| {
+            let name = name.to_str().unwrap_or_default();
+            NAMES.contains(&name) || BEGINNINGS.iter().any(|begin| name.starts_with(begin))
+        })
+        .filter(|(name, _)| name != "JACK_NO_START_SERVER")
+        .collect();
+    found.push(("JACK_NO_START_SERVER".into(), "1".into()));
+    found
 }
 
 fn cache_dir(runtime_dir: &Path) -> PathBuf {

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::discovery::Survey;
 use crate::fd_door::FdDoor;
 use crate::launcher::Launcher;
-use crate::session::{Session, Sessions};
+use crate::session::{Open, Session, Sessions};
 
 /// The daemon's parts.
 pub struct Daemon {
@@ -96,8 +96,9 @@ impl Daemon {
 
     /// Closes a session and all its plugins.
     pub async fn close_session(&self, session: &Session) {
-        let plugins = self.sessions.remove(session);
+        let Open { plugins, devices } = self.sessions.remove(session);
         let count = plugins.len();
+        futures_util::future::join_all(devices.iter().map(|device| device.close(self))).await;
         futures_util::future::join_all(plugins.iter().map(|plugin| plugin.close(self))).await;
         session.hub.close();
         tracing::info!(session = %session.name, plugins = count, "session closed");

@@ -19,6 +19,8 @@ use crate::worker_client::{Birth, Told, Worker};
 /// How all workers of this daemon are started.
 pub struct Launcher {
     program: PathBuf,
+    device_program: PathBuf,
+    sound: Vec<(OsString, OsString)>,
     sandbox: Sandbox,
     read_only: Vec<PathBuf>,
     lv2_path: Option<OsString>,
@@ -30,6 +32,8 @@ pub struct Launcher {
     next: AtomicU64,
     workers: Arc<Semaphore>,
     probes: Arc<Semaphore>,
+    max_devices: usize,
+    devices: Arc<Semaphore>,
     live: LiveWorkers,
     started: Notify,
 }
@@ -51,6 +55,8 @@ impl Launcher {
     pub fn new(config: &Config, private_dirs: PathBuf) -> Self {
         Self {
             program: config.worker.clone(),
+            device_program: config.device.clone(),
+            sound: config.sound.clone(),
             sandbox: config.sandbox,
             read_only: config.read_only.clone(),
             lv2_path: config.search_paths.lv2.clone(),
@@ -62,6 +68,8 @@ impl Launcher {
             next: AtomicU64::new(1),
             workers: Arc::new(Semaphore::new(config.limits.workers)),
             probes: Arc::new(Semaphore::new(config.limits.probes.max(1))),
+            max_devices: config.limits.devices,
+            devices: Arc::new(Semaphore::new(config.limits.devices)),
             live: LiveWorkers::default(),
             started: Notify::new(),
         }
@@ -91,25 +99,39 @@ impl Launcher {
         let permit = match errand.role {
             Role::Probe => self.probes.clone().acquire_owned().await.ok(),
             Role::Plugin => self.workers.clone().try_acquire_owned().ok(),
+            Role::Device => self.devices.clone().try_acquire_owned().ok(),
         };
         let permit = permit.ok_or_else(|| {
-            Error::new(
-                ErrorReason::LimitReached,
-                format!(
+            let message = match errand.role {
+                Role::Device => format!(
+                    "all {} devices are in use (limit \"devices\"); close audio devices and MIDI inputs that are not needed",
+                    self.max_devices
+                ),
+                Role::Plugin | Role::Probe => format!(
                     "all {} workers are in use (limit \"workers\"); close plugins that are not needed",
                     self.max_workers
                 ),
-            )
+            };
+            Error::new(ErrorReason::LimitReached, message)
         })?;
+        let program = self.program_of(errand.role)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let launch = Launch {
-            program: self.program.clone(),
+            program,
             role: errand.role,
             sandbox: self.sandbox,
             private_dir: self.private_dirs.join(format!("w{number}")),
             read_only: [errand.read_only, self.read_only.clone()].concat(),
-            lv2_path: self.lv2_path.clone(),
+            lv2_path: match errand.role {
+                Role::Device => None,
+                Role::Plugin | Role::Probe => self.lv2_path.clone(),
+            },
+            sound: match errand.role {
+                Role::Device => self.sound.clone(),
+                Role::Plugin | Role::Probe => Vec::new(),
+            },
         };
+        let is_worker = errand.role != Role::Device;
         let birth = Birth {
             name: errand.name,
             generation: errand.generation,
@@ -124,7 +146,7 @@ impl Launcher {
         };
         self.live.add(&worker);
         self.started.notify_one();
-        match self.greet(&worker, greeting).await {
+        match self.greet(&worker, greeting, is_worker).await {
             Ok(hello) => Ok((worker, hello)),
             Err(error) => {
                 worker.close(self.close_deadline).await;
@@ -133,10 +155,27 @@ impl Launcher {
         }
     }
 
+    fn program_of(&self, role: Role) -> Result<PathBuf, Error> {
+        let program = match role {
+            Role::Plugin | Role::Probe => return Ok(self.program.clone()),
+            Role::Device => &self.device_program,
+        };
+        program.canonicalize().map_err(|error| {
+            Error::new(
+                ErrorReason::Unsupported,
+                format!(
+                    "there are no sound devices without the program {} ({error}); install plugpen-device beside plugpend or name it with --device",
+                    program.display()
+                ),
+            )
+        })
+    }
+
     async fn greet(
         &self,
         worker: &Worker,
         greeting: tokio::sync::oneshot::Receiver<Hello>,
+        is_worker: bool,
     ) -> Result<Hello, Error> {
         let hello = match tokio::time::timeout(self.hello_deadline, greeting).await {
             Ok(Ok(hello)) => hello,
@@ -152,7 +191,9 @@ impl Launcher {
                 .map(|report| jail_check::checked(report, worker.pid())),
             ..hello
         };
-        if self.sandbox == Sandbox::Required
+        // A device loads no plugin, and has no jail.
+        if is_worker
+            && self.sandbox == Sandbox::Required
             && hello.sandbox.as_ref().is_none_or(jail_check::is_refuted)
         {
             return Err(Error::bug(
@@ -163,8 +204,11 @@ impl Launcher {
             return Err(Error::new(
                 ErrorReason::VersionMismatch,
                 format!(
-                    "the worker {} is version {:?}, the daemon is {VERSION}; install both from one build",
-                    self.program.display(),
+                    "the program {} is version {:?}, the daemon is {VERSION}; install both from one build",
+                    match is_worker {
+                        true => self.program.display(),
+                        false => self.device_program.display(),
+                    },
                     hello.version
                 ),
             ));

@@ -18,6 +18,7 @@ mod config;
 mod connection;
 mod daemon;
 mod deaths;
+mod devices;
 mod discovery;
 mod events;
 mod fd_door;

@@ -8,10 +8,11 @@ use std::time::Instant;
 use plugpen_proto::Error;
 use plugpen_proto::v1::watch_events_response::Event;
 use plugpen_proto::v1::{
-    AudioRings, Closed, Death, ErrorReason, LogLine, LogSource, OpenOptions, OpenedPlugin,
-    PluginState, Restarted,
+    AudioPath, AudioRings, Closed, Death, ErrorReason, LogLine, LogSource, OpenOptions,
+    OpenedPlugin, PluginState, Restarted,
 };
-use plugpen_proto::worker;
+use plugpen_proto::worker::{self, AttachStage};
+use plugpen_shm::Regions;
 use plugpen_warden::KillCause;
 
 use crate::config::Class;
@@ -45,6 +46,8 @@ struct Now {
     worker: Option<Arc<Worker>>,
     /// The shape of its rings, without a ticket; `None` without audio.
     audio: Option<AudioRings>,
+    /// The handle of the device that has the client's end of the rings.
+    played_by: Option<String>,
 }
 
 impl Plugin {
@@ -102,18 +105,76 @@ impl Plugin {
     /// The plugin was opened without audio, is dead or closed.
     pub async fn attach_audio(&self, daemon: &Daemon) -> Result<AudioRings, Error> {
         let _turn = self.lifecycle.lock().await;
+        if lock(&self.now).played_by.is_some() {
+            return Err(played(&self.handle));
+        }
+        let (shape, regions) = self.fresh_rings(daemon).await?;
+        daemon.ticket(shape, &regions)
+    }
+
+    async fn fresh_rings(&self, daemon: &Daemon) -> Result<(AudioRings, Arc<Regions>), Error> {
         let worker = self.worker()?;
         let shape = lock(&self.now).audio.clone();
-        let shape = shape.ok_or_else(|| {
-            let why = "this plugin was opened without audio; open it with AUDIO_PATH_SHARED_MEMORY";
-            Error::new(ErrorReason::WrongState, why)
-        })?;
+        let shape = shape.ok_or_else(|| without_audio(&self.handle))?;
         let terms = Terms {
             after_block: 0,
             deadline: daemon.config.deadlines.of(Class::State),
         };
         let regions = rings::attach(&worker, &shape, terms).await?;
-        daemon.ticket(shape, &regions)
+        Ok((shape, regions))
+    }
+
+    /// Lends the plugin's audio to a device.
+    ///
+    /// # Errors
+    /// It has none, or another device has it.
+    pub fn lend_to(&self, device: &str) -> Result<(), Error> {
+        let mut now = lock(&self.now);
+        if now.options.audio_path() == AudioPath::None {
+            return Err(without_audio(&self.handle));
+        }
+        if now.played_by.is_some() {
+            return Err(played(&self.handle));
+        }
+        now.played_by = Some(device.to_owned());
+        Ok(())
+    }
+
+    /// The device lets go of it.
+    pub fn take_back_from(&self, device: &str) {
+        let mut now = lock(&self.now);
+        if now.played_by.as_deref() == Some(device) {
+            now.played_by = None;
+        }
+    }
+
+    /// Hands fresh rings to the device that plays the plugin, at this place of its chain.
+    ///
+    /// # Errors
+    /// The plugin or the device is dead.
+    pub async fn attach_device(
+        &self,
+        daemon: &Daemon,
+        device: &Worker,
+        index: u32,
+    ) -> Result<(), Error> {
+        let _turn = self.lifecycle.lock().await;
+        let (shape, regions) = self.fresh_rings(daemon).await?;
+        let fds = regions.client_fds().map_err(|error| {
+            let why = format!("no descriptors for the audio: {error}");
+            Error::new(ErrorReason::LimitReached, why)
+        })?;
+        let call = AttachStage {
+            index,
+            rings: Some(shape),
+            plugin: Some(self.describe()),
+        };
+        let terms = Terms {
+            after_block: 0,
+            deadline: daemon.config.deadlines.of(Class::Control),
+        };
+        device.call(call, terms, fds.into()).await?;
+        Ok(())
     }
 
     /// Ends its worker.
@@ -322,6 +383,22 @@ impl Drop for Loading<'_> {
                 .not_restarted(&Error::new(ErrorReason::Cancelled, why));
         }
     }
+}
+
+fn without_audio(handle: &str) -> Error {
+    Error::new(
+        ErrorReason::WrongState,
+        format!(
+            "the plugin {handle} was opened without audio; open it with AUDIO_PATH_SHARED_MEMORY"
+        ),
+    )
+}
+
+fn played(handle: &str) -> Error {
+    Error::new(
+        ErrorReason::WrongState,
+        format!("an audio device plays the plugin {handle}; close the device first"),
+    )
 }
 
 fn closed(handle: &str) -> Error {

@@ -222,6 +222,9 @@ fn router(
         .add_service(v1::discovery_service_server::DiscoveryServiceServer::new(
             api.clone(),
         ))
+        .add_service(v1::device_service_server::DeviceServiceServer::new(
+            api.clone(),
+        ))
         .add_service(v1::event_service_server::EventServiceServer::new(
             api.clone(),
         ))

@@ -10,6 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::Limits;
 use crate::connection::Peer;
+use crate::devices::Device;
 use crate::events::Hub;
 use crate::ids;
 use crate::lock::lock;
@@ -41,6 +42,8 @@ pub struct Session {
 
 struct Inner {
     plugins: HashMap<String, Arc<Plugin>>,
+    /// Open sound devices and MIDI inputs.
+    devices: HashMap<String, Arc<Device>>,
     /// Plugins that are being opened and count already.
     opening: usize,
     closed_handles: VecDeque<String>,
@@ -61,6 +64,7 @@ impl Session {
             max_plugins: limits.plugins_per_session,
             inner: Mutex::new(Inner {
                 plugins: HashMap::new(),
+                devices: HashMap::new(),
                 opening: 0,
                 closed_handles: VecDeque::new(),
                 requests: VecDeque::new(),
@@ -122,6 +126,60 @@ impl Session {
         plugins
     }
 
+    /// Its device of that handle.
+    ///
+    /// # Errors
+    /// It was closed, or this session never had one.
+    pub fn device(&self, handle: &str) -> Result<Arc<Device>, Error> {
+        let inner = lock(&self.inner);
+        if let Some(device) = inner.devices.get(handle) {
+            return Ok(device.clone());
+        }
+        if inner.closed_handles.iter().any(|closed| closed == handle) {
+            return Err(Error::new(
+                ErrorReason::WrongState,
+                format!("the device {handle} was closed; open it again"),
+            ));
+        }
+        Err(Error::new(
+            ErrorReason::NotFound,
+            format!(
+                "this session has no device {handle:?}; handles come from OpenDevice and OpenMidiIn and belong to one session"
+            ),
+        ))
+    }
+
+    /// Takes a device in.
+    ///
+    /// # Errors
+    /// The session was closed meanwhile; the device comes back.
+    pub fn add_device(&self, device: Arc<Device>) -> Result<(), (Error, Arc<Device>)> {
+        let mut inner = lock(&self.inner);
+        if inner.closed {
+            return Err((session_closed(), device));
+        }
+        inner.devices.insert(device.handle.clone(), device);
+        Ok(())
+    }
+
+    /// Takes a device out; `None` if it was closed before.
+    ///
+    /// # Errors
+    /// This session never had it.
+    pub fn remove_device(&self, handle: &str) -> Result<Option<Arc<Device>>, Error> {
+        let mut inner = lock(&self.inner);
+        if let Some(device) = inner.devices.remove(handle) {
+            inner.remember_closed(handle);
+            return Ok(Some(device));
+        }
+        let known = inner.closed_handles.iter().any(|closed| closed == handle);
+        drop(inner);
+        match known {
+            true => Ok(None),
+            false => self.device(handle).map(|_| None),
+        }
+    }
+
     /// Reserves a place for a plugin that is about to be opened.
     ///
     /// # Errors
@@ -158,10 +216,7 @@ impl Session {
                 Ok(_) => Ok(None),
             };
         };
-        if inner.closed_handles.len() == REMEMBERED_CLOSED {
-            inner.closed_handles.pop_front();
-        }
-        inner.closed_handles.push_back(handle.to_owned());
+        inner.remember_closed(handle);
         Ok(Some(plugin))
     }
 
@@ -180,12 +235,32 @@ impl Session {
         opening
     }
 
-    /// Lets nothing more in and hands over its plugins to be closed.
-    fn shut(&self) -> Vec<Arc<Plugin>> {
+    /// Lets nothing more in and hands over what it has to be closed.
+    fn shut(&self) -> Open {
         let mut inner = lock(&self.inner);
         inner.closed = true;
-        inner.plugins.drain().map(|(_, plugin)| plugin).collect()
+        Open {
+            plugins: inner.plugins.drain().map(|(_, plugin)| plugin).collect(),
+            devices: inner.devices.drain().map(|(_, device)| device).collect(),
+        }
     }
+}
+
+impl Inner {
+    fn remember_closed(&mut self, handle: &str) {
+        if self.closed_handles.len() == REMEMBERED_CLOSED {
+            self.closed_handles.pop_front();
+        }
+        self.closed_handles.push_back(handle.to_owned());
+    }
+}
+
+/// What a session had open.
+pub struct Open {
+    /// Its plugins.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// Its sound devices and MIDI inputs.
+    pub devices: Vec<Arc<Device>>,
 }
 
 fn session_closed() -> Error {
@@ -294,8 +369,8 @@ impl Sessions {
         plugins
     }
 
-    /// Takes one out and hands over its plugins to be closed.
-    pub fn remove(&self, session: &Session) -> Vec<Arc<Plugin>> {
+    /// Takes one out and hands over what it has to be closed.
+    pub fn remove(&self, session: &Session) -> Open {
         lock(&self.all).remove(&session.id);
         session.shut()
     }

@@ -68,6 +68,7 @@ fn find() -> Result<Built> {
     for file in [
         built.programs.join("plugpend"),
         built.programs.join("plugpen-worker"),
+        built.programs.join("plugpen-device"),
         built.lv2().join("libplugpen_test_plugins.so"),
         built.vst3().join("Contents/x86_64-linux/plugpen-test.so"),
         built.vst2("gain"),

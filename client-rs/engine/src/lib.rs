@@ -82,7 +82,9 @@ pub use midi_file::{Division, EventKind, MidiEvent, MidiFile};
 pub use midi_renderer::{MidiRenderer, MidiStream, RenderOptions, render_midi};
 pub use module_info::module_class_id;
 pub use offline::RenderedBlock;
-pub use processor::{BlockInput, BlockOutput, BlockProcessor, Io, Planes, PlanesMut, drain};
+pub use processor::{
+    BlockInput, BlockOutput, BlockProcessor, Channels, Io, Planes, PlanesMut, drain,
+};
 pub use schedule::MidiSchedule;
 pub use tail::Tail;
 pub use tempo_map::{BarPosition, TempoMap};

@@ -224,6 +224,39 @@ impl<P: BlockProcessor + ?Sized> BlockProcessor for Box<P> {
     forward!();
 }
 
+/// Channels that a list of slices has room for without an allocation.
+const FEW: usize = 32;
+
+/// A list of slices, one a channel. It allocates for more than 32 only: a chain may play in a sound
+/// card's callback.
+pub struct Channels<S> {
+    few: [S; FEW],
+    many: Vec<S>,
+}
+
+impl<S: Default> Default for Channels<S> {
+    fn default() -> Self {
+        Self {
+            few: std::array::from_fn(|_| S::default()),
+            many: Vec::new(),
+        }
+    }
+}
+
+impl<S: Default> Channels<S> {
+    /// The list of these slices.
+    pub fn gather(&mut self, mut slices: impl ExactSizeIterator<Item = S>) -> &mut [S] {
+        let count = slices.len();
+        if count <= FEW {
+            self.few = std::array::from_fn(|_| slices.next().unwrap_or_default());
+            return &mut self.few[..count];
+        }
+        self.many.clear();
+        self.many.extend(slices);
+        &mut self.many
+    }
+}
+
 /// Takes the oldest block out into planes that stay the caller's; returns its frames and the events
 /// that were dropped. (`PlanesMut` itself can be used but once.)
 pub(crate) fn collect<P: BlockProcessor + ?Sized>(
@@ -231,17 +264,14 @@ pub(crate) fn collect<P: BlockProcessor + ?Sized>(
     audio: &mut PlanesMut<'_>,
     events: &mut EventList,
 ) -> Result<(usize, u64), Error> {
-    let mut singles: Vec<&mut [f32]>;
-    let mut doubles: Vec<&mut [f64]>;
+    let (mut singles, mut doubles) = (Channels::default(), Channels::default());
     let audio = match audio {
         PlanesMut::None => PlanesMut::None,
         PlanesMut::F32(planes) => {
-            singles = planes.iter_mut().map(|plane| &mut **plane).collect();
-            PlanesMut::F32(&mut singles)
+            PlanesMut::F32(singles.gather(planes.iter_mut().map(|plane| &mut **plane)))
         }
         PlanesMut::F64(planes) => {
-            doubles = planes.iter_mut().map(|plane| &mut **plane).collect();
-            PlanesMut::F64(&mut doubles)
+            PlanesMut::F64(doubles.gather(planes.iter_mut().map(|plane| &mut **plane)))
         }
     };
     let mut block = BlockOutput {

@@ -5,6 +5,7 @@ use plugpen_proto::event::EventList;
 use plugpen_proto::v1::ErrorReason;
 
 use super::Plugin;
+use super::on_device::on_device;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::ring_processor::RingProcessor;
@@ -129,9 +130,23 @@ impl Plugin {
     ///
     /// # Errors
     /// `PluginClosed`; `WrongState` where the plugin was opened without audio, this thread already
-    /// has it, or another keeps it for half a minute.
+    /// has it, another keeps it for half a minute, or an [`AudioDevice`](crate::AudioDevice) plays
+    /// it.
     pub fn lock_audio(&self) -> Result<PluginAudio> {
         self.shared.check_open()?;
+        if self.is_on_device() {
+            return Err(on_device());
+        }
+        let audio = self.take_rings()?;
+        // It may have been claimed while this thread waited.
+        match self.is_on_device() {
+            true => Err(on_device()),
+            false => Ok(audio),
+        }
+    }
+
+    /// The rings, whoever they belong to.
+    pub(super) fn take_rings(&self) -> Result<PluginAudio> {
         let Some(rings) = &self.rings else {
             return Err(Error::new(
                 ErrorReason::WrongState,

@@ -15,7 +15,8 @@ use crate::ring_processor::RingProcessor;
 impl Plugin {
     /// Replaces the worker, dead or alive, and restores what is known: the last state obtained or
     /// set, programs and parameters since, modes and transport. What a block that was never
-    /// collected would have changed is lost. Waits for blocks in other threads first.
+    /// collected would have changed is lost. Waits for blocks in other threads first. A plugin that an
+    /// [`AudioDevice`](crate::AudioDevice) plays is heard again on the same stream.
     ///
     /// # Errors
     /// Those of [`Server::open`](crate::Server::open). Where the plugin refuses or dies of what is
@@ -29,7 +30,7 @@ impl Plugin {
     ///
     /// # Errors
     /// `InvalidInput` for a rate that is not finite and above 0, `WrongState` while the plugin is
-    /// in a chain, and those of [`Plugin::get_state`] and [`Plugin::restart`].
+    /// in a chain or on a device, and those of [`Plugin::get_state`] and [`Plugin::restart`].
     pub fn set_sample_rate(&self, sample_rate: f64) -> Result<()> {
         check_sample_rate(sample_rate).map_err(|error| Error {
             message: format!("Failed to set sample rate: {}", error.message),
@@ -42,6 +43,16 @@ impl Plugin {
                 "Cannot change the sample rate of a plugin in use by a chain; close the chain first",
             ));
         }
+        if self.is_on_device() {
+            return Err(Error::new(
+                ErrorReason::WrongState,
+                "Cannot change the sample rate of a plugin that an audio device plays; close the device first",
+            ));
+        }
+        self.change_rate(sample_rate)
+    }
+
+    pub(super) fn change_rate(&self, sample_rate: f64) -> Result<()> {
         self.save()?;
         self.replace_worker(sample_rate)
     }
@@ -67,8 +78,9 @@ impl Plugin {
         let _one_at_a_time = lock(&self.restarting);
         self.shared.check_open()?;
         let mut audio = match self.has_audio() {
-            true => Some(self.lock_audio()?),
-            false => None,
+            // Those of a device are its own: it gets fresh ones in the end.
+            true if !self.is_on_device() => Some(self.lock_audio()?),
+            _ => None,
         };
         let request = RestartPluginRequest {
             handle: self.shared.handle.clone(),
@@ -91,7 +103,8 @@ impl Plugin {
             audio.replace(RingProcessor::attach(self.shared.clone(), &rings)?);
         }
         drop(audio);
-        self.restore()
+        self.restore()?;
+        self.attach_to_holder()
     }
 
     /// Tells the fresh worker what the old one had been told.

@@ -768,6 +768,1634 @@ pub mod bus_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenDeviceRequest {
+    /// Handles of the session's plugins, in the order of the chain; 1 to 64.
+    #[prost(string, repeated, tag = "1")]
+    pub plugins: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Frames a second; 0: the device's own.
+    #[prost(double, tag = "2")]
+    pub sample_rate: f64,
+    /// Wish for the frames of a period; 0: 512, or what the server uses.
+    #[prost(uint32, tag = "3")]
+    pub buffer_frames: u32,
+    /// 0: as many as the last plugin has.
+    #[prost(uint32, tag = "4")]
+    pub output_channels: u32,
+    /// Plays what the device records through the plugins.
+    #[prost(bool, tag = "5")]
+    pub capture: bool,
+    /// Indices of ListAudioDevices; none: the default.
+    #[prost(uint32, optional, tag = "6")]
+    pub playback_device: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "7")]
+    pub capture_device: ::core::option::Option<u32>,
+    #[prost(enumeration = "DeviceFallback", tag = "8")]
+    pub fallback: i32,
+    /// How much of each plugin's output is heard, 0 (its input only) to 1; none: 1.
+    #[prost(double, repeated, tag = "9")]
+    pub mixes: ::prost::alloc::vec::Vec<f64>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenDeviceResponse {
+    #[prost(message, optional, tag = "1")]
+    pub device: ::core::option::Option<DeviceStatus>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DeviceStatus {
+    /// Empty in what the device's process says of itself.
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// "JACK" or "ALSA".
+    #[prost(string, tag = "2")]
+    pub system: ::prost::alloc::string::String,
+    /// The playback device's name.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(double, tag = "4")]
+    pub sample_rate: f64,
+    /// Frames of a period. A single period may be longer or shorter.
+    #[prost(uint32, tag = "5")]
+    pub buffer_frames: u32,
+    #[prost(uint32, tag = "6")]
+    pub channels: u32,
+    /// Channels recorded; 0 without capture.
+    #[prost(uint32, tag = "7")]
+    pub capture_channels: u32,
+    #[prost(bool, tag = "8")]
+    pub is_playing: bool,
+    #[prost(message, optional, tag = "9")]
+    pub midi_input: ::core::option::Option<MidiConnection>,
+    #[prost(message, optional, tag = "10")]
+    pub midi_output: ::core::option::Option<MidiConnection>,
+    /// Frames in the buffer that WriteDeviceInput fills; 0 where it is off.
+    #[prost(uint64, tag = "11")]
+    pub input_available: u64,
+    /// Periods, or parts of one, that were not the plugins' output: a plugin was late or
+    /// dead, or the system reported an under- or overrun.
+    #[prost(uint64, tag = "12")]
+    pub xrun_count: u64,
+    /// Part of its time that the callback used lately; 1 is all of it.
+    #[prost(double, tag = "13")]
+    pub cpu_load: f64,
+    /// MIDI messages that found no room on their way in, and out.
+    #[prost(uint64, tag = "14")]
+    pub midi_in_dropped: u64,
+    #[prost(uint64, tag = "15")]
+    pub midi_out_dropped: u64,
+    /// Why the device plays no more, where it broke (unplugged, server gone).
+    #[prost(string, tag = "16")]
+    pub error: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "17")]
+    pub pid: u32,
+}
+/// A connected port; absent in the status where there is none.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MidiConnection {
+    /// Index of ListMidiPorts; none for a virtual port.
+    #[prost(uint32, optional, tag = "1")]
+    pub port: ::core::option::Option<u32>,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttachDeviceRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub plugin: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttachDeviceResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloseDeviceRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CloseDeviceResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartDeviceRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StartDeviceResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StopDeviceRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StopDeviceResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDeviceRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDeviceResponse {
+    #[prost(message, optional, tag = "1")]
+    pub device: ::core::option::Option<DeviceStatus>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendMidiRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// One whole message, status byte first; SysEx up to 16 KiB.
+    #[prost(bytes = "vec", tag = "2")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SendMidiResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConnectMidiRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(enumeration = "MidiDirection", tag = "2")]
+    pub direction: i32,
+    /// Index of ListMidiPorts.
+    #[prost(uint32, optional, tag = "3")]
+    pub port: ::core::option::Option<u32>,
+    /// Without a port: the name of a virtual one to make.
+    #[prost(string, tag = "4")]
+    pub virtual_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConnectMidiResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisconnectMidiRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(enumeration = "MidiDirection", tag = "2")]
+    pub direction: i32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DisconnectMidiResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetDeviceInputRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(bool, tag = "2")]
+    pub enabled: bool,
+    /// 0: half a second, rounded up to a power of two; one frame of it stays free.
+    #[prost(uint32, tag = "3")]
+    pub capacity_frames: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetDeviceInputResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WriteDeviceInputRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub channels: u32,
+    /// Little-endian f32, planar: channels times frames. At most 256 KiB.
+    #[prost(bytes = "vec", tag = "3")]
+    pub samples: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WriteDeviceInputResponse {
+    /// Frames that found room; 0 where the input is off.
+    #[prost(uint32, tag = "1")]
+    pub frames: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListAudioDevicesRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListAudioDevicesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub playback: ::prost::alloc::vec::Vec<AudioDeviceInfo>,
+    #[prost(message, repeated, tag = "2")]
+    pub capture: ::prost::alloc::vec::Vec<AudioDeviceInfo>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioDeviceInfo {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub is_default: bool,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListMidiPortsRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListMidiPortsResponse {
+    /// What can be listened to, and what can be sent to.
+    #[prost(message, repeated, tag = "1")]
+    pub inputs: ::prost::alloc::vec::Vec<MidiPortInfo>,
+    #[prost(message, repeated, tag = "2")]
+    pub outputs: ::prost::alloc::vec::Vec<MidiPortInfo>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MidiPortInfo {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenMidiInRequest {
+    /// Index of ListMidiPorts.
+    #[prost(uint32, optional, tag = "1")]
+    pub port: ::core::option::Option<u32>,
+    /// Without a port: the name of a virtual one to make.
+    #[prost(string, tag = "2")]
+    pub virtual_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenMidiInResponse {
+    /// For CloseDevice.
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+/// What is heard where a plugin is late, dead or not attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum DeviceFallback {
+    Unspecified = 0,
+    Silence = 1,
+    /// The input: what an effect would have been given.
+    Dry = 2,
+}
+impl DeviceFallback {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "DEVICE_FALLBACK_UNSPECIFIED",
+            Self::Silence => "DEVICE_FALLBACK_SILENCE",
+            Self::Dry => "DEVICE_FALLBACK_DRY",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "DEVICE_FALLBACK_UNSPECIFIED" => Some(Self::Unspecified),
+            "DEVICE_FALLBACK_SILENCE" => Some(Self::Silence),
+            "DEVICE_FALLBACK_DRY" => Some(Self::Dry),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MidiDirection {
+    Unspecified = 0,
+    Input = 1,
+    Output = 2,
+}
+impl MidiDirection {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MIDI_DIRECTION_UNSPECIFIED",
+            Self::Input => "MIDI_DIRECTION_INPUT",
+            Self::Output => "MIDI_DIRECTION_OUTPUT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MIDI_DIRECTION_UNSPECIFIED" => Some(Self::Unspecified),
+            "MIDI_DIRECTION_INPUT" => Some(Self::Input),
+            "MIDI_DIRECTION_OUTPUT" => Some(Self::Output),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod device_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Sound cards and MIDI ports of the machine the daemon runs on. Each open device and
+    /// each open MIDI input has a process of its own, which loads no plugin. Where a JACK
+    /// server runs (PipeWire's counts), audio and MIDI are JACK's; else they are ALSA's.
+    #[derive(Debug, Clone)]
+    pub struct DeviceServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl DeviceServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> DeviceServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> DeviceServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            DeviceServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Opens a device for one plugin or a chain of them; it does not play yet. While the
+        /// device is open the plugins' audio belongs to it: AttachAudio is refused. A plugin
+        /// is heard once it was attached, which is done when it has the device's rate.
+        pub async fn open_device(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenDeviceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/OpenDevice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "OpenDevice"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives a plugin's fresh audio rings to the device that plays it, while it plays:
+        /// once after OpenDevice, and again after each RestartPlugin.
+        pub async fn attach_device(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AttachDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AttachDeviceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/AttachDevice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "AttachDevice"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends the process of a device or a MIDI input. The plugins' audio is free again
+        /// (AttachAudio). Closing twice is no error.
+        pub async fn close_device(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CloseDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CloseDeviceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/CloseDevice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "CloseDevice"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Starting what plays, and stopping what does not, is no error.
+        pub async fn start_device(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StartDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartDeviceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/StartDevice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "StartDevice"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn stop_device(
+            &mut self,
+            request: impl tonic::IntoRequest<super::StopDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StopDeviceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/StopDevice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "StopDevice"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// How it stands.
+        pub async fn get_device(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDeviceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/GetDevice",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "GetDevice"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Queues a MIDI message for the plugin; also while the device is stopped.
+        pub async fn send_midi(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SendMidiRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendMidiResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/SendMidi",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "SendMidi"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Connects a port in one direction, in place of an earlier one.
+        pub async fn connect_midi(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ConnectMidiRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConnectMidiResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/ConnectMidi",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "ConnectMidi"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn disconnect_midi(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DisconnectMidiRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DisconnectMidiResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/DisconnectMidi",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "DisconnectMidi"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Switches the buffer that WriteDeviceInput fills on, emptied, or off.
+        pub async fn set_device_input(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetDeviceInputRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetDeviceInputResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/SetDeviceInput",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "SetDeviceInput"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Appends samples that the plugin gets as its input.
+        pub async fn write_device_input(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WriteDeviceInputRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WriteDeviceInputResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/WriteDeviceInput",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "WriteDeviceInput"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_audio_devices(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListAudioDevicesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAudioDevicesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/ListAudioDevices",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "ListAudioDevices"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_midi_ports(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListMidiPortsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMidiPortsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/ListMidiPorts",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "ListMidiPorts"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Opens a MIDI input port; what comes in are MidiReceived events of its handle.
+        pub async fn open_midi_in(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenMidiInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenMidiInResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/OpenMidiIn",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "OpenMidiIn"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod device_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with DeviceServiceServer.
+    #[async_trait]
+    pub trait DeviceService: std::marker::Send + std::marker::Sync + 'static {
+        /// Opens a device for one plugin or a chain of them; it does not play yet. While the
+        /// device is open the plugins' audio belongs to it: AttachAudio is refused. A plugin
+        /// is heard once it was attached, which is done when it has the device's rate.
+        async fn open_device(
+            &self,
+            request: tonic::Request<super::OpenDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenDeviceResponse>,
+            tonic::Status,
+        >;
+        /// Gives a plugin's fresh audio rings to the device that plays it, while it plays:
+        /// once after OpenDevice, and again after each RestartPlugin.
+        async fn attach_device(
+            &self,
+            request: tonic::Request<super::AttachDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AttachDeviceResponse>,
+            tonic::Status,
+        >;
+        /// Ends the process of a device or a MIDI input. The plugins' audio is free again
+        /// (AttachAudio). Closing twice is no error.
+        async fn close_device(
+            &self,
+            request: tonic::Request<super::CloseDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::CloseDeviceResponse>,
+            tonic::Status,
+        >;
+        /// Starting what plays, and stopping what does not, is no error.
+        async fn start_device(
+            &self,
+            request: tonic::Request<super::StartDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StartDeviceResponse>,
+            tonic::Status,
+        >;
+        async fn stop_device(
+            &self,
+            request: tonic::Request<super::StopDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::StopDeviceResponse>,
+            tonic::Status,
+        >;
+        /// How it stands.
+        async fn get_device(
+            &self,
+            request: tonic::Request<super::GetDeviceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDeviceResponse>,
+            tonic::Status,
+        >;
+        /// Queues a MIDI message for the plugin; also while the device is stopped.
+        async fn send_midi(
+            &self,
+            request: tonic::Request<super::SendMidiRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SendMidiResponse>,
+            tonic::Status,
+        >;
+        /// Connects a port in one direction, in place of an earlier one.
+        async fn connect_midi(
+            &self,
+            request: tonic::Request<super::ConnectMidiRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ConnectMidiResponse>,
+            tonic::Status,
+        >;
+        async fn disconnect_midi(
+            &self,
+            request: tonic::Request<super::DisconnectMidiRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DisconnectMidiResponse>,
+            tonic::Status,
+        >;
+        /// Switches the buffer that WriteDeviceInput fills on, emptied, or off.
+        async fn set_device_input(
+            &self,
+            request: tonic::Request<super::SetDeviceInputRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetDeviceInputResponse>,
+            tonic::Status,
+        >;
+        /// Appends samples that the plugin gets as its input.
+        async fn write_device_input(
+            &self,
+            request: tonic::Request<super::WriteDeviceInputRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WriteDeviceInputResponse>,
+            tonic::Status,
+        >;
+        async fn list_audio_devices(
+            &self,
+            request: tonic::Request<super::ListAudioDevicesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListAudioDevicesResponse>,
+            tonic::Status,
+        >;
+        async fn list_midi_ports(
+            &self,
+            request: tonic::Request<super::ListMidiPortsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListMidiPortsResponse>,
+            tonic::Status,
+        >;
+        /// Opens a MIDI input port; what comes in are MidiReceived events of its handle.
+        async fn open_midi_in(
+            &self,
+            request: tonic::Request<super::OpenMidiInRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenMidiInResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Sound cards and MIDI ports of the machine the daemon runs on. Each open device and
+    /// each open MIDI input has a process of its own, which loads no plugin. Where a JACK
+    /// server runs (PipeWire's counts), audio and MIDI are JACK's; else they are ALSA's.
+    #[derive(Debug)]
+    pub struct DeviceServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> DeviceServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for DeviceServiceServer<T>
+    where
+        T: DeviceService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.DeviceService/OpenDevice" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenDeviceSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::OpenDeviceRequest>
+                    for OpenDeviceSvc<T> {
+                        type Response = super::OpenDeviceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenDeviceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::open_device(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenDeviceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/AttachDevice" => {
+                    #[allow(non_camel_case_types)]
+                    struct AttachDeviceSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::AttachDeviceRequest>
+                    for AttachDeviceSvc<T> {
+                        type Response = super::AttachDeviceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AttachDeviceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::attach_device(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AttachDeviceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/CloseDevice" => {
+                    #[allow(non_camel_case_types)]
+                    struct CloseDeviceSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::CloseDeviceRequest>
+                    for CloseDeviceSvc<T> {
+                        type Response = super::CloseDeviceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CloseDeviceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::close_device(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CloseDeviceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/StartDevice" => {
+                    #[allow(non_camel_case_types)]
+                    struct StartDeviceSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::StartDeviceRequest>
+                    for StartDeviceSvc<T> {
+                        type Response = super::StartDeviceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StartDeviceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::start_device(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StartDeviceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/StopDevice" => {
+                    #[allow(non_camel_case_types)]
+                    struct StopDeviceSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::StopDeviceRequest>
+                    for StopDeviceSvc<T> {
+                        type Response = super::StopDeviceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::StopDeviceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::stop_device(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StopDeviceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/GetDevice" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDeviceSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::GetDeviceRequest>
+                    for GetDeviceSvc<T> {
+                        type Response = super::GetDeviceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDeviceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::get_device(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDeviceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/SendMidi" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendMidiSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::SendMidiRequest>
+                    for SendMidiSvc<T> {
+                        type Response = super::SendMidiResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SendMidiRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::send_midi(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendMidiSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/ConnectMidi" => {
+                    #[allow(non_camel_case_types)]
+                    struct ConnectMidiSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::ConnectMidiRequest>
+                    for ConnectMidiSvc<T> {
+                        type Response = super::ConnectMidiResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ConnectMidiRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::connect_midi(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ConnectMidiSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/DisconnectMidi" => {
+                    #[allow(non_camel_case_types)]
+                    struct DisconnectMidiSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::DisconnectMidiRequest>
+                    for DisconnectMidiSvc<T> {
+                        type Response = super::DisconnectMidiResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DisconnectMidiRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::disconnect_midi(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DisconnectMidiSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/SetDeviceInput" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetDeviceInputSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::SetDeviceInputRequest>
+                    for SetDeviceInputSvc<T> {
+                        type Response = super::SetDeviceInputResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetDeviceInputRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::set_device_input(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetDeviceInputSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/WriteDeviceInput" => {
+                    #[allow(non_camel_case_types)]
+                    struct WriteDeviceInputSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::WriteDeviceInputRequest>
+                    for WriteDeviceInputSvc<T> {
+                        type Response = super::WriteDeviceInputResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WriteDeviceInputRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::write_device_input(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WriteDeviceInputSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/ListAudioDevices" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListAudioDevicesSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::ListAudioDevicesRequest>
+                    for ListAudioDevicesSvc<T> {
+                        type Response = super::ListAudioDevicesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListAudioDevicesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::list_audio_devices(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListAudioDevicesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/ListMidiPorts" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListMidiPortsSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::ListMidiPortsRequest>
+                    for ListMidiPortsSvc<T> {
+                        type Response = super::ListMidiPortsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListMidiPortsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::list_midi_ports(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListMidiPortsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/OpenMidiIn" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenMidiInSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::OpenMidiInRequest>
+                    for OpenMidiInSvc<T> {
+                        type Response = super::OpenMidiInResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenMidiInRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::open_midi_in(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenMidiInSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for DeviceServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.DeviceService";
+    impl<T> tonic::server::NamedService for DeviceServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProbePluginRequest {
     #[prost(string, tag = "1")]
@@ -2515,7 +4143,7 @@ pub struct WatchEventsResponse {
     pub generation: u64,
     #[prost(
         oneof = "watch_events_response::Event",
-        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15"
+        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
     )]
     pub event: ::core::option::Option<watch_events_response::Event>,
 }
@@ -2545,6 +4173,10 @@ pub mod watch_events_response {
         HostCallback(super::HostCallback),
         #[prost(message, tag = "15")]
         Opened(super::Opened),
+        #[prost(message, tag = "16")]
+        DeviceXruns(super::DeviceXruns),
+        #[prost(message, tag = "17")]
+        MidiReceived(super::MidiReceived),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -2623,6 +4255,27 @@ pub struct HostCallback {
 pub struct Opened {
     #[prost(message, optional, tag = "1")]
     pub plugin: ::core::option::Option<OpenedPlugin>,
+}
+/// A device had to play something else than its plugins' output. Told at most ten times
+/// a second.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeviceXruns {
+    /// All of them so far, as in DeviceStatus.
+    #[prost(uint64, tag = "1")]
+    pub xrun_count: u64,
+    /// Why the latest: "late", "dead", "device" or "broken" (the device plays no more).
+    #[prost(string, tag = "2")]
+    pub cause: ::prost::alloc::string::String,
+}
+/// A message that came in at a MIDI input.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MidiReceived {
+    /// One whole message, SysEx included.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    /// When it came in, in microseconds of the device's monotonic clock.
+    #[prost(uint64, tag = "2")]
+    pub time_us: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Restarted {

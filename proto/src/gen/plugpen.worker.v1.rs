@@ -10,7 +10,7 @@ pub struct ToWorker {
     pub after_block: u64,
     #[prost(
         oneof = "to_worker::Call",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
     )]
     pub call: ::core::option::Option<to_worker::Call>,
 }
@@ -44,8 +44,6 @@ pub mod to_worker {
         BeginParameterGesture(super::super::super::v1::BeginParameterGestureRequest),
         #[prost(message, tag = "28")]
         EndParameterGesture(super::super::super::v1::EndParameterGestureRequest),
-        #[prost(message, tag = "29")]
-        ListNoteExpressions(super::super::super::v1::ListNoteExpressionsRequest),
         #[prost(message, tag = "30")]
         GetState(super::super::super::v1::GetStateRequest),
         #[prost(message, tag = "31")]
@@ -76,6 +74,32 @@ pub mod to_worker {
         ListBuses(super::super::super::v1::ListBusesRequest),
         #[prost(message, tag = "51")]
         CheckBusesLayout(super::super::super::v1::CheckBusesLayoutRequest),
+        #[prost(message, tag = "60")]
+        AttachStage(super::AttachStage),
+        #[prost(message, tag = "61")]
+        OpenDevice(super::OpenDevice),
+        #[prost(message, tag = "62")]
+        StartDevice(super::super::super::v1::StartDeviceRequest),
+        #[prost(message, tag = "63")]
+        StopDevice(super::super::super::v1::StopDeviceRequest),
+        #[prost(message, tag = "64")]
+        GetDevice(super::super::super::v1::GetDeviceRequest),
+        #[prost(message, tag = "65")]
+        SendMidi(super::super::super::v1::SendMidiRequest),
+        #[prost(message, tag = "66")]
+        ConnectMidi(super::super::super::v1::ConnectMidiRequest),
+        #[prost(message, tag = "67")]
+        DisconnectMidi(super::super::super::v1::DisconnectMidiRequest),
+        #[prost(message, tag = "68")]
+        SetDeviceInput(super::super::super::v1::SetDeviceInputRequest),
+        #[prost(message, tag = "69")]
+        WriteDeviceInput(super::super::super::v1::WriteDeviceInputRequest),
+        #[prost(message, tag = "70")]
+        ListAudioDevices(super::super::super::v1::ListAudioDevicesRequest),
+        #[prost(message, tag = "71")]
+        ListMidiPorts(super::super::super::v1::ListMidiPortsRequest),
+        #[prost(message, tag = "72")]
+        OpenMidiIn(super::super::super::v1::OpenMidiInRequest),
     }
 }
 /// From the worker: answers (id above 0) and events (id 0).
@@ -85,7 +109,7 @@ pub struct FromWorker {
     pub id: u64,
     #[prost(
         oneof = "from_worker::Body",
-        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51"
+        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
     )]
     pub body: ::core::option::Option<from_worker::Body>,
 }
@@ -125,8 +149,6 @@ pub mod from_worker {
         BeginParameterGesture(super::super::super::v1::BeginParameterGestureResponse),
         #[prost(message, tag = "28")]
         EndParameterGesture(super::super::super::v1::EndParameterGestureResponse),
-        #[prost(message, tag = "29")]
-        ListNoteExpressions(super::super::super::v1::ListNoteExpressionsResponse),
         #[prost(message, tag = "30")]
         GetState(super::super::super::v1::GetStateResponse),
         #[prost(message, tag = "31")]
@@ -157,6 +179,32 @@ pub mod from_worker {
         ListBuses(super::super::super::v1::ListBusesResponse),
         #[prost(message, tag = "51")]
         CheckBusesLayout(super::super::super::v1::CheckBusesLayoutResponse),
+        #[prost(message, tag = "60")]
+        AttachStage(super::StageAttached),
+        #[prost(message, tag = "61")]
+        OpenDevice(super::super::super::v1::OpenDeviceResponse),
+        #[prost(message, tag = "62")]
+        StartDevice(super::super::super::v1::StartDeviceResponse),
+        #[prost(message, tag = "63")]
+        StopDevice(super::super::super::v1::StopDeviceResponse),
+        #[prost(message, tag = "64")]
+        GetDevice(super::super::super::v1::GetDeviceResponse),
+        #[prost(message, tag = "65")]
+        SendMidi(super::super::super::v1::SendMidiResponse),
+        #[prost(message, tag = "66")]
+        ConnectMidi(super::super::super::v1::ConnectMidiResponse),
+        #[prost(message, tag = "67")]
+        DisconnectMidi(super::super::super::v1::DisconnectMidiResponse),
+        #[prost(message, tag = "68")]
+        SetDeviceInput(super::super::super::v1::SetDeviceInputResponse),
+        #[prost(message, tag = "69")]
+        WriteDeviceInput(super::super::super::v1::WriteDeviceInputResponse),
+        #[prost(message, tag = "70")]
+        ListAudioDevices(super::super::super::v1::ListAudioDevicesResponse),
+        #[prost(message, tag = "71")]
+        ListMidiPorts(super::super::super::v1::ListMidiPortsResponse),
+        #[prost(message, tag = "72")]
+        OpenMidiIn(super::super::super::v1::OpenMidiInResponse),
     }
 }
 /// The worker's first message, sent when its jail stands and before it is told
@@ -193,17 +241,15 @@ pub struct Loaded {
 /// file (VST).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Probe {
-    /// LV2: bundles' paths, or folders to search when `search` is set. VST3, VST2,
-    /// AudioUnit: files and bundles, of which `search` only lists the plugins: none of
-    /// several is made, and channels are not known.
+    /// LV2: bundles' paths, or folders to search when `search` is set. VST3: modules, of
+    /// which `search` only lists the classes: none is made, and channels are not known.
     #[prost(string, repeated, tag = "1")]
     pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bool, tag = "2")]
     pub search: bool,
     #[prost(enumeration = "super::super::v1::PluginFormat", tag = "3")]
     pub format: i32,
-    /// Only the plugin with this identifier, when not empty (see
-    /// `plugpen.v1.PluginDescription`).
+    /// Only the plugin with this identifier (an LV2 URI), when not empty.
     #[prost(string, tag = "4")]
     pub identifier: ::prost::alloc::string::String,
 }
@@ -228,6 +274,29 @@ pub struct AttachRings {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RingsAttached {}
+/// To a device: open a sound card for these plugins, whose rings follow.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenDevice {
+    #[prost(message, optional, tag = "1")]
+    pub request: ::core::option::Option<super::super::v1::OpenDeviceRequest>,
+    /// What is known of the plugins, in order.
+    #[prost(message, repeated, tag = "2")]
+    pub plugins: ::prost::alloc::vec::Vec<super::super::v1::OpenedPlugin>,
+}
+/// To a device: play the plugin at this place of the chain through these rings. The
+/// descriptors of the client's end (client, worker, status) travel beside the frame.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AttachStage {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(message, optional, tag = "2")]
+    pub rings: ::core::option::Option<super::super::v1::AudioRings>,
+    /// What is known of the plugin.
+    #[prost(message, optional, tag = "3")]
+    pub plugin: ::core::option::Option<super::super::v1::OpenedPlugin>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StageAttached {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CallError {
     #[prost(enumeration = "super::super::v1::ErrorReason", tag = "1")]
@@ -237,7 +306,7 @@ pub struct CallError {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Event {
-    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub event: ::core::option::Option<event::Event>,
 }
 /// Nested message and enum types in `Event`.
@@ -257,5 +326,10 @@ pub mod event {
         Lost(super::super::super::v1::Lost),
         #[prost(message, tag = "6")]
         HostCallback(super::super::super::v1::HostCallback),
+        /// From devices only.
+        #[prost(message, tag = "7")]
+        DeviceXruns(super::super::super::v1::DeviceXruns),
+        #[prost(message, tag = "8")]
+        MidiReceived(super::super::super::v1::MidiReceived),
     }
 }

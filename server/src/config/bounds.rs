@@ -21,6 +21,8 @@ pub struct Limits {
     pub watchers_per_session: usize,
     /// Probe workers that run at the same time; further ones wait.
     pub probes: usize,
+    /// Open sound devices and MIDI inputs of all sessions, and lists of them in the making.
+    pub devices: usize,
     /// Calls that may wait for one worker.
     pub calls_per_plugin: usize,
     /// Largest state, in bytes.
@@ -35,6 +37,7 @@ impl Default for Limits {
             sessions: 64,
             watchers_per_session: 8,
             probes: 4,
+            devices: 16,
             calls_per_plugin: 64,
             state_bytes: MAX_STATE,
         }

@@ -168,6 +168,8 @@ fn is_vital(message: &WatchEventsResponse) -> bool {
                 | Event::ParameterGesture(_)
                 | Event::LogLine(_)
                 | Event::HostCallback(_)
+                | Event::DeviceXruns(_)
+                | Event::MidiReceived(_)
         )
     )
 }

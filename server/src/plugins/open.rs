@@ -107,6 +107,7 @@ impl Plugin {
                 opened: OpenedPlugin::default(),
                 worker: None,
                 audio: None,
+                played_by: None,
             }),
         });
         let audio = plugin.start(daemon, options, 1).await?;
@@ -191,8 +192,11 @@ impl Plugin {
             AudioPath::None => None,
             _ => Some(rings::shape(&options, &opened, generation)?),
         };
+        let is_played = lock(&self.now).played_by.is_some();
         let audio = match &shape {
             None => None,
+            // The device gets rings of its own, once the client has restored what it knows.
+            Some(_) if is_played => None,
             Some(shape) => {
                 let regions = rings::attach(worker, shape, terms).await?;
                 Some(daemon.ticket(shape.clone(), &regions)?)

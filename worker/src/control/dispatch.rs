@@ -1,5 +1,6 @@
 //! From calls to the plugin: one match, a line a call.
 
+use plugpen_channel::Incoming;
 use plugpen_proto::Error;
 use plugpen_proto::limits::MAX_STATE;
 use plugpen_proto::v1::*;
@@ -7,7 +8,6 @@ use plugpen_proto::worker::from_worker::Body;
 use plugpen_proto::worker::to_worker::Call;
 use plugpen_proto::worker::{CallError, FromWorker, Loaded, Pong, RingsAttached};
 
-use super::channel::Incoming;
 use super::session::Session;
 use crate::formats::Controller;
 
@@ -184,6 +184,22 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
                 plugin.set_precision(parked, precision)
             })?;
             Body::SetPrecision(SetPrecisionResponse {})
+        }
+
+        Call::AttachStage(_)
+        | Call::OpenDevice(_)
+        | Call::StartDevice(_)
+        | Call::StopDevice(_)
+        | Call::GetDevice(_)
+        | Call::SendMidi(_)
+        | Call::ConnectMidi(_)
+        | Call::DisconnectMidi(_)
+        | Call::SetDeviceInput(_)
+        | Call::WriteDeviceInput(_)
+        | Call::ListAudioDevices(_)
+        | Call::ListMidiPorts(_)
+        | Call::OpenMidiIn(_) => {
+            return Err(Error::bug("a device's call came to a plugin's worker"));
         }
     })
 }

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex};
 use std::thread::Thread;
 
-use super::channel::Incoming;
+use plugpen_channel::Incoming;
 
 /// Calls that wait; beyond them the daemon has to.
 const ROOM: usize = 256;

@@ -4,7 +4,6 @@
 //! process when the daemon goes away, even while the main thread is deep in the plugin. The main
 //! thread takes calls in their order, answers each, and tells what the plugin did in between.
 
-mod channel;
 mod dispatch;
 mod events;
 mod inbox;
@@ -15,13 +14,13 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plugpen_channel::{Reader, Writer};
 use plugpen_proto::v1::SandboxReport;
 use plugpen_proto::worker::{FromWorker, Hello, from_worker};
 use plugpen_proto::{Error, VERSION};
 
 use crate::arguments::Role;
 use crate::formats::Notices;
-use channel::{Reader, Writer};
 use inbox::Inbox;
 use session::Session;
 
@@ -36,7 +35,7 @@ pub struct Connection(Reader, Writer);
 /// # Errors
 /// Not a socket, or no descriptor left.
 pub fn connect(socket: OwnedFd) -> std::io::Result<Connection> {
-    let (reader, writer) = channel::split(socket)?;
+    let (reader, writer) = plugpen_channel::split(socket)?;
     Ok(Connection(reader, writer))
 }
 
@@ -97,7 +96,7 @@ fn start_reading(mut reader: Reader, inbox: Arc<Inbox>) -> std::io::Result<()> {
         .spawn(move || {
             let _guard = crate::AbortOnPanic;
             loop {
-                match reader.next() {
+                match reader.next_call() {
                     Ok(Some(incoming)) => inbox.put(incoming),
                     // The daemon is gone or lets this worker go: there is nobody to live for.
                     // No destructors: they are the plugin's code, and it may hang in them.

@@ -5,13 +5,13 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Instant;
 
+use plugpen_channel::{REGIONS, Writer};
 use plugpen_proto::Error;
 use plugpen_proto::v1::{AudioRings, ErrorReason, OpenedPlugin, PluginState};
 use plugpen_proto::worker::event::Event as Body;
 use plugpen_proto::worker::{Load, Probe, Probed};
 use plugpen_shm::{RingSpec, WorkerEnd};
 
-use super::channel::{REGIONS, Writer};
 use super::events;
 use super::staging::Staging;
 use crate::arguments::Role;

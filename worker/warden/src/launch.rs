@@ -11,6 +11,8 @@ pub enum Role {
     Plugin,
     /// Reads metadata.
     Probe,
+    /// Plays plugins on a sound card; loads none.
+    Device,
 }
 
 impl Role {
@@ -19,6 +21,7 @@ impl Role {
         match self {
             Self::Plugin => "plugin",
             Self::Probe => "probe",
+            Self::Device => "device",
         }
     }
 }
@@ -74,6 +77,8 @@ pub struct Launch {
     pub read_only: Vec<PathBuf>,
     /// `LV2_PATH` of the worker, where it has one.
     pub lv2_path: Option<OsString>,
+    /// What a device needs to find the sound system; others get none of it.
+    pub sound: Vec<(OsString, OsString)>,
 }
 
 impl Launch {
@@ -98,7 +103,8 @@ impl Launch {
             .collect()
     }
 
-    /// The whole environment: nothing of the daemon's leaks into a worker but `LV2_PATH`.
+    /// The whole environment: nothing of the daemon's leaks into a worker but `LV2_PATH`. A device
+    /// keeps the user's home and the sound system's variables, for it must find their sockets.
     pub(crate) fn environment(&self) -> Result<Vec<CString>, std::ffi::NulError> {
         const HOMES: [&str; 7] = [
             "HOME",
@@ -110,15 +116,22 @@ impl Launch {
             "XDG_RUNTIME_DIR",
         ];
         let dir: &Path = &self.private_dir;
-        let mut lines: Vec<OsString> = HOMES
-            .iter()
-            .map(|name| assignment(name, dir.as_os_str()))
-            .collect();
+        let mut lines: Vec<OsString> = match self.role {
+            Role::Device => self
+                .sound
+                .iter()
+                .map(|(name, value)| assignment(name, value))
+                .collect(),
+            _ => HOMES
+                .iter()
+                .map(|name| assignment(OsStr::new(name), dir.as_os_str()))
+                .collect(),
+        };
         lines.push("PATH=/usr/bin:/bin".into());
         lines.push("LANG=C.UTF-8".into());
         lines.push("QT_QPA_PLATFORM=offscreen".into());
         if let Some(path) = &self.lv2_path {
-            lines.push(assignment("LV2_PATH", path));
+            lines.push(assignment(OsStr::new("LV2_PATH"), path));
         }
         lines
             .into_iter()
@@ -127,7 +140,7 @@ impl Launch {
     }
 }
 
-fn assignment(name: &str, value: &OsStr) -> OsString {
+fn assignment(name: &OsStr, value: &OsStr) -> OsString {
     let mut line = OsString::from(name);
     line.push("=");
     line.push(value);
@@ -146,6 +159,7 @@ mod tests {
             private_dir: "/run/w1".into(),
             read_only: vec!["/a b".into(), "/c".into()],
             lv2_path: Some("/x:/y".into()),
+            sound: vec![("JACK_DEFAULT_SERVER".into(), "mine".into())],
         }
     }
 
@@ -167,6 +181,24 @@ mod tests {
         assert!(lines.contains(&"HOME=/run/w1".to_owned()));
         assert!(lines.contains(&"LV2_PATH=/x:/y".to_owned()));
         assert_eq!(lines.len(), 11);
+    }
+
+    #[test]
+    fn a_device_finds_the_sound_system_and_no_plugins() {
+        let launch = Launch {
+            role: Role::Device,
+            lv2_path: None,
+            ..launch()
+        };
+        assert_eq!(
+            strings(launch.environment().unwrap()),
+            [
+                "JACK_DEFAULT_SERVER=mine",
+                "PATH=/usr/bin:/bin",
+                "LANG=C.UTF-8",
+                "QT_QPA_PLATFORM=offscreen"
+            ]
+        );
     }
 
     #[test]

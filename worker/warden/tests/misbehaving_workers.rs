@@ -52,6 +52,7 @@ fn launch(program: PathBuf, dir: &Path) -> Launch {
         private_dir: dir.join("private"),
         read_only: vec!["/usr".into()],
         lv2_path: None,
+        sound: Vec::new(),
     }
 }
 

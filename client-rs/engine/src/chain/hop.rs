@@ -6,7 +6,7 @@ use plugpen_proto::event::EventList;
 use super::record::Record;
 use super::state::StageState;
 use crate::offline::LONGEST_LATENCY;
-use crate::processor::{BlockInput, BlockProcessor, Planes, PlanesMut, Sample, collect};
+use crate::processor::{BlockInput, BlockProcessor, Channels, Planes, PlanesMut, Sample, collect};
 use crate::schedule::frames;
 
 /// A block's way from one stage to the next.
@@ -28,8 +28,8 @@ impl<P: BlockProcessor> Hop<'_, P> {
         };
         let (frames, channels) = (self.record.frames, from.io().outputs);
         let buffers = room(buffers, channels, frames);
-        let mut planes: Vec<_> = buffers.iter_mut().map(|b| &mut b[..frames]).collect();
-        let mut audio = S::planes_mut(&mut planes);
+        let mut planes = Channels::default();
+        let mut audio = S::planes_mut(planes.gather(buffers.iter_mut().map(|b| &mut b[..frames])));
         leave(
             from,
             from_state,
@@ -38,8 +38,9 @@ impl<P: BlockProcessor> Hop<'_, P> {
             &mut audio,
             self.events,
         )?;
-        let planes: Vec<_> = buffers.iter().map(|b| &b[..frames]).collect();
-        let audio = (S::planes(&planes), Planes::None);
+        let mut planes = Channels::default();
+        let planes = planes.gather(buffers.iter().map(|b| &b[..frames]));
+        let audio = (S::planes(planes), Planes::None);
         enter(
             to,
             to_state,

@@ -16,7 +16,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "plugpen-server",
         &["plugpen-proto", "plugpen-shm", "plugpen-warden"],
     ),
-    ("plugpen-worker", &["plugpen-proto", "plugpen-shm"]),
+    (
+        "plugpen-worker",
+        &["plugpen-channel", "plugpen-proto", "plugpen-shm"],
+    ),
+    ("plugpen-channel", &["plugpen-proto"]),
+    (
+        "plugpen-device",
+        &[
+            "plugpen-channel",
+            "plugpen-engine",
+            "plugpen-proto",
+            "plugpen-shm",
+            "plugpen-warden",
+        ],
+    ),
     (
         "plugpen",
         &["plugpen-proto", "plugpen-shm", "plugpen-engine"],
@@ -34,8 +48,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const NEVER_LINKS: &[(&str, &[&str])] = &[
     (
         "plugpen-worker",
-        &["tokio", "tonic", "hyper", "h2", "lilv-sys"],
+        &["tokio", "tonic", "hyper", "h2", "lilv-sys", "cpal", "jack"],
     ),
+    ("plugpen-device", &["tokio", "tonic", "hyper", "h2"]),
     (
         "plugpen-engine",
         &["tokio", "tonic", "hyper", "plugpen-shm"],

@@ -1,4 +1,6 @@
-//! Framed messages on the inherited socket, descriptors beside them.
+//! The control channel to the daemon, from the side of a worker or a device: framed messages on
+//! the inherited socket, descriptors beside them.
+#![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -35,7 +37,7 @@ const SENDING_FLAGS: SendFlags = SendFlags::empty();
 pub struct Incoming {
     /// The call.
     pub message: ToWorker,
-    /// For AttachRings, else empty.
+    /// For AttachRings and AttachStage, else empty.
     pub descriptors: Vec<OwnedFd>,
 }
 
@@ -79,7 +81,7 @@ impl Reader {
     ///
     /// # Errors
     /// A broken socket, or bytes that no daemon sends.
-    pub fn next(&mut self) -> io::Result<Option<Incoming>> {
+    pub fn next_call(&mut self) -> io::Result<Option<Incoming>> {
         loop {
             if let Some(message) = self
                 .assembler
@@ -97,7 +99,10 @@ impl Reader {
     /// The descriptors travel beside the first byte of their call's frame, so they are here when
     /// the call is.
     fn with_descriptors(&mut self, message: ToWorker) -> Incoming {
-        let expects = matches!(message.call, Some(to_worker::Call::AttachRings(_)));
+        let expects = matches!(
+            message.call,
+            Some(to_worker::Call::AttachRings(_) | to_worker::Call::AttachStage(_))
+        );
         let count = if expects { REGIONS } else { 0 };
         let count = count.min(self.descriptors.len());
         Incoming {
@@ -215,9 +220,9 @@ mod tests {
         assert_eq!(sent, Ok(1));
         rustix::io::write(&ours, &wire[1..]).unwrap();
         let (mut reader, _writer) = split(theirs).unwrap();
-        let first = reader.next().unwrap().unwrap();
+        let first = reader.next_call().unwrap().unwrap();
         assert_eq!((first.message.id, first.descriptors.len()), (1, 0));
-        let second = reader.next().unwrap().unwrap();
+        let second = reader.next_call().unwrap().unwrap();
         assert_eq!((second.message.id, second.descriptors.len()), (2, REGIONS));
     }
 }

@@ -106,6 +106,13 @@ impl<'py, T: Element + Copy> Input<'py, T> {
         Self::converted(object, name)
     }
 
+    /// The array itself: rows of samples that lie side by side.
+    pub fn into_array(self) -> Bound<'py, PyArray2<T>> {
+        let array = (*self.array).clone();
+        drop(self);
+        array
+    }
+
     /// The same samples in memory of their own.
     pub fn into_copy(self) -> PyResult<Self> {
         let object = self.array.as_any().clone();

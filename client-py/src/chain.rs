@@ -91,6 +91,11 @@ impl PluginChain {
         self.client().map(|_| self.inner.clone())
     }
 
+    /// Notes what a render had no place for.
+    pub fn set_midi_dropped(&self, count: u64) {
+        self.midi_dropped.store(count, Ordering::Relaxed);
+    }
+
     fn open(&self) -> PyResult<&plugpen::PluginChain> {
         self.client().or_raise()
     }
@@ -133,9 +138,9 @@ impl PluginChain {
         if let Some(changes) = changes {
             let counts: Vec<_> = chain.plugins().iter().map(|p| p.num_params()).collect();
             player.changes = vec![EventList::new(); counts.len()];
-            for change in read_changes(changes, true, block.frames(), &counts)? {
+            for change in read_changes(changes, true, Some(block.frames()), &counts)? {
                 player.changes[change.plugin].push_parameter(
-                    change.offset,
+                    u32::try_from(change.offset)?,
                     change.parameter,
                     change.value,
                 );
@@ -147,7 +152,7 @@ impl PluginChain {
         let mut events_out = EventList::new();
         let lost = block.play(py, &player, &events, &mut events_out)?;
         let (midi, dropped) = write_midi(py, &events_out, capacity)?;
-        self.midi_dropped.store(lost + dropped, Ordering::Relaxed);
+        self.set_midi_dropped(lost + dropped);
         Ok(midi)
     }
 }
@@ -240,8 +245,8 @@ impl PluginChain {
         Ok(self.open()?.max_block_size())
     }
 
-    /// MIDI events that the last `process_midi` or `process_auto` had to drop, between plugins or
-    /// beyond `midi_out_capacity`.
+    /// MIDI events that the last `process_midi`, `process_auto` or render had to drop: between
+    /// plugins, beyond `midi_out_capacity`, or all that came out of a render.
     #[getter]
     fn midi_dropped(&self) -> u64 {
         self.midi_dropped.load(Ordering::Relaxed)

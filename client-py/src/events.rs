@@ -73,7 +73,7 @@ pub fn read_midi(
 
 /// One automation entry.
 pub struct Change {
-    pub offset: u32,
+    pub offset: u64,
     pub plugin: usize,
     pub parameter: u32,
     pub value: f64,
@@ -82,11 +82,13 @@ pub struct Change {
 /// Reads parameter changes `(offset, parameter, value)` of one plugin, or
 /// `(offset, plugin, parameter, value)` of a chain; sorted by offset, values clamped to 0..1.
 ///
-/// `parameters` holds the number of parameters of each plugin.
+/// Offsets are within a block of so many `frames`; without one they may be anywhere, and those
+/// before the beginning are at the beginning. `parameters` holds the number of parameters of each
+/// plugin.
 pub fn read_changes(
     object: &Bound<'_, PyAny>,
     chain: bool,
-    frames: usize,
+    frames: Option<usize>,
     parameters: &[u32],
 ) -> PyResult<Vec<Change>> {
     let form = if chain {
@@ -111,7 +113,18 @@ pub fn read_changes(
                 invalid(format!("automation entry {}: {range}", repr(entry)))
             })
         };
-        let offset = integer(0, "sample_offset", frames)?;
+        let offset = match frames {
+            Some(frames) => u64::try_from(integer(0, "sample_offset", frames)?)?,
+            None => {
+                let offset = fields.get_item(0)?.extract::<i64>().map_err(|_| {
+                    invalid(format!(
+                        "automation entry {}: sample_offset must be an integer",
+                        repr(entry)
+                    ))
+                })?;
+                u64::try_from(offset).unwrap_or(0)
+            }
+        };
         let plugin = match chain {
             true => integer(1, "plugin_index", parameters.len())?,
             false => 0,
@@ -126,7 +139,7 @@ pub fn read_changes(
             )));
         };
         changes.push(Change {
-            offset: u32::try_from(offset)?,
+            offset,
             plugin,
             parameter: u32::try_from(parameter)?,
             value: value.clamp(0.0, 1.0),

@@ -13,6 +13,7 @@
 mod arguments;
 mod arrays;
 mod audio_files;
+mod audio_renderer;
 mod blocks;
 mod chain;
 mod device;
@@ -25,6 +26,7 @@ mod notes;
 mod plugin;
 mod presets;
 mod renderer;
+mod rendering;
 mod server;
 
 #[pyo3::pymodule]
@@ -39,7 +41,8 @@ mod _plugpen {
 
     #[pymodule_export]
     use crate::{
-        audio_files::{get_audio_info, read_audio, write_audio},
+        audio_files::{get_audio_info, read_audio, resample, write_audio},
+        audio_renderer::AudioRenderer,
         chain::PluginChain,
         device::{
             AudioDevice, MidiIn, audio_get_capture_devices, audio_get_playback_devices,

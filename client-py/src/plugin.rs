@@ -139,7 +139,8 @@ impl Plugin {
         py.detach(|| call(&self.inner)).or_raise()
     }
 
-    fn set_midi_out_dropped(&self, count: u64) {
+    /// Notes what a block or a render had no place for.
+    pub fn set_midi_out_dropped(&self, count: u64) {
         self.midi_out_dropped.store(count, Ordering::Relaxed);
     }
 }

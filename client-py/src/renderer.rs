@@ -1,31 +1,18 @@
 //! The class `MidiRenderer`.
 
-use std::{
-    sync::{Mutex, MutexGuard},
-    time::{Duration, Instant},
-};
+use std::sync::{Mutex, MutexGuard};
 
 use numpy::{PyArray2, ndarray::Array2};
-use plugpen::{
-    BlockProcessor, Error, MidiRenderer as Render, RenderOptions, Tail, v1::ErrorReason,
-};
-use pyo3::{
-    exceptions::PyTypeError,
-    prelude::*,
-    types::{PyDict, PyString},
-};
+use plugpen::{BlockProcessor, MidiRenderer as Render, RenderOptions, Tail, engine::FileRender};
+use pyo3::{prelude::*, types::PyDict};
 
 use crate::{
     arguments::{Int, PathText},
-    arrays::type_name,
-    chain::PluginChain,
-    errors::{OrRaise, invalid},
-    midi_file::MidiFile,
-    plugin::Plugin,
+    errors::OrRaise,
+    rendering::{
+        Source, check_container, collect, file_options, interruptible, midi_file, rectangle, tail,
+    },
 };
-
-/// How often a long render looks for Ctrl-C.
-const SIGNALS: Duration = Duration::from_millis(100);
 
 /// A render of a MIDI file that can be taken block by block.
 ///
@@ -54,90 +41,6 @@ pub struct MidiRenderer {
     render: Mutex<Render>,
 }
 
-/// What plays.
-enum Source {
-    Plugin(Py<Plugin>),
-    Chain(Py<PluginChain>),
-}
-
-impl Source {
-    fn new(object: &Bound<'_, PyAny>) -> PyResult<Self> {
-        if let Ok(plugin) = object.cast::<Plugin>() {
-            return Ok(Self::Plugin(plugin.clone().unbind()));
-        }
-        if let Ok(chain) = object.cast::<PluginChain>() {
-            return Ok(Self::Chain(chain.clone().unbind()));
-        }
-        Err(PyTypeError::new_err(format!(
-            "plugin must be a Plugin or a PluginChain, got {}",
-            type_name(object)
-        )))
-    }
-
-    /// Takes its audio, waiting for others that use it.
-    fn audio(&self) -> plugpen::Result<Box<dyn BlockProcessor>> {
-        Ok(match self {
-            Self::Plugin(plugin) => Box::new(plugin.get().client().lock_audio()?),
-            Self::Chain(chain) => Box::new(chain.get().client()?.lock_audio()?),
-        })
-    }
-
-    fn reset(&self) -> plugpen::Result<()> {
-        match self {
-            Self::Plugin(plugin) => plugin.get().client().reset(),
-            Self::Chain(chain) => chain.get().client()?.reset(),
-        }
-    }
-}
-
-fn tail(object: &Bound<'_, PyAny>) -> PyResult<Tail> {
-    if object.is_none() {
-        return Ok(Tail::Reported);
-    }
-    let Ok(text) = object.cast::<PyString>() else {
-        return Ok(Tail::Seconds(object.extract()?));
-    };
-    match text.to_str()? {
-        "auto" => Ok(Tail::Auto),
-        text => match text.trim().parse() {
-            Ok(seconds) => Ok(Tail::Seconds(seconds)),
-            Err(_) => Err(invalid(format!(
-                "tail_seconds must be None, a number of seconds or \"auto\": could not convert \
-                 string to float: '{text}'"
-            ))),
-        },
-    }
-}
-
-fn midi_file(object: &Bound<'_, PyAny>) -> PyResult<plugpen::MidiFile> {
-    if let Ok(file) = object.cast::<MidiFile>() {
-        return Ok(file.get().snapshot());
-    }
-    let path: PathText = object.extract().map_err(|_| {
-        PyTypeError::new_err(format!(
-            "midi_file must be a MidiFile or the path of one, got {}",
-            type_name(object)
-        ))
-    })?;
-    let loaded = object.py().detach(|| plugpen::MidiFile::load(&path.0));
-    loaded
-        .map_err(|error| Error {
-            message: format!("Failed to load MIDI file: {}: {}", path.0, error.message),
-            ..error
-        })
-        .or_raise()
-}
-
-/// Refuses containers other than numpy's.
-pub fn check_container(as_: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-    match as_ {
-        Some(class) if !class.is(&class.py().import("numpy")?.getattr("ndarray")?) => Err(invalid(
-            format!("as_ must be numpy.ndarray or None, got {}", class.repr()?),
-        )),
-        _ => Ok(()),
-    }
-}
-
 impl MidiRenderer {
     fn lock(&self) -> MutexGuard<'_, Render> {
         self.render
@@ -160,76 +63,17 @@ impl MidiRenderer {
         Ok(frames.and_then(|frames| rectangle(samples, channels, block_size, frames)))
     }
 
-    /// All that is left, `[channel][frame]`. Ctrl-C ends it, and is found in `interrupt`.
-    fn rest(&self, interrupt: &mut Option<PyErr>) -> plugpen::Result<Array2<f32>> {
-        let mut render = self.lock();
-        let mut audio = self.source.audio()?;
+    /// Runs ahead from its beginning, since nobody has seen a block of it yet, or goes on.
+    fn hurry(&self, render: &mut Render, audio: &dyn BlockProcessor) -> plugpen::Result<()> {
         if render.current_sample() == 0 && !render.is_finished() {
-            // Nobody has seen a block of it yet: it may as well run ahead.
             let ahead = RenderOptions {
                 look_ahead: usize::MAX,
                 ..self.options.clone()
             };
             *render = Render::new(&self.file, &audio.io(), &ahead)?;
         }
-        let channels = render.channels();
-        let begin = render.current_sample();
-        let too_long = || {
-            Error::new(
-                ErrorReason::LimitReached,
-                "the render does not fit into memory; take it block by block",
-            )
-        };
-        let left = render.total_samples().saturating_sub(begin);
-        let left = usize::try_from(left).map_err(|_| too_long())?;
-        let count = left.checked_mul(channels).ok_or_else(too_long)?;
-        // Asked for first, since this way alone a refusal is an error.
-        let mut room = Vec::<f32>::new();
-        room.try_reserve_exact(count).map_err(|_| too_long())?;
-        drop(room);
-        // Memory that is zero already is not touched before the samples are.
-        let mut samples = vec![0.0; count];
-        let mut done = 0;
-        let mut looked = Instant::now();
-        if left > 0 {
-            let mut rows: Vec<_> = samples.chunks_exact_mut(left).collect();
-            render.render_each(&mut audio, &mut |block| {
-                let mut frames = 0;
-                for (row, plane) in rows.iter_mut().zip(block.audio) {
-                    frames = plane.len().min(left - done);
-                    row[done..done + frames].copy_from_slice(&plane[..frames]);
-                }
-                done += frames;
-                if looked.elapsed() < SIGNALS {
-                    return Ok(());
-                }
-                looked = Instant::now();
-                Python::attach(|py| py.check_signals()).map_err(|error| {
-                    *interrupt = Some(error);
-                    Error::new(ErrorReason::Cancelled, "the render was interrupted")
-                })
-            })?;
-        }
-        Ok(rectangle(samples, channels, left, done).unwrap_or_default())
+        Ok(())
     }
-}
-
-/// The first `frames` of each row of `length`.
-fn rectangle(
-    mut samples: Vec<f32>,
-    channels: usize,
-    length: usize,
-    frames: usize,
-) -> Option<Array2<f32>> {
-    if frames < length {
-        for channel in 1..channels {
-            let start = channel * length;
-            samples.copy_within(start..start + frames, channel * frames);
-        }
-        samples.truncate(channels * frames);
-        samples.shrink_to_fit();
-    }
-    Array2::from_shape_vec((channels, frames), samples).ok()
 }
 
 #[pymethods]
@@ -257,6 +101,7 @@ impl MidiRenderer {
             tail_threshold,
             max_tail_seconds,
             look_ahead: 1,
+            compensate_latency: true,
         };
         let render = py
             .detach(|| Render::new(&file, &source.audio()?.io(), &options))
@@ -272,10 +117,7 @@ impl MidiRenderer {
     /// What plays: the `Plugin` or `PluginChain` given.
     #[getter]
     fn plugin(&self, py: Python<'_>) -> Py<PyAny> {
-        match &self.source {
-            Source::Plugin(plugin) => plugin.clone_ref(py).into_any(),
-            Source::Chain(chain) => chain.clone_ref(py).into_any(),
-        }
+        self.source.object(py)
     }
 
     /// Frames a block.
@@ -370,12 +212,17 @@ impl MidiRenderer {
         as_: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         check_container(as_)?;
-        let mut interrupt = None;
-        let samples = py.detach(|| self.rest(&mut interrupt));
-        if let Some(interrupt) = interrupt {
-            return Err(interrupt);
-        }
-        let samples = samples.or_raise()?;
+        let samples = interruptible(py, |interrupt| {
+            let mut render = self.lock();
+            let mut audio = self.source.audio()?;
+            self.hurry(&mut render, &audio)?;
+            let left = render.total_samples() - render.current_sample();
+            let samples = collect(render.channels(), left, interrupt, |on_block| {
+                render.render_each(&mut audio, on_block)
+            });
+            self.source.set_midi_dropped(render.midi_dropped());
+            samples
+        })?;
         let samples = PyArray2::from_owned_array(py, samples);
         match dtype {
             None => Ok(samples.into_any()),
@@ -387,6 +234,51 @@ impl MidiRenderer {
                     .call_method("astype", (dtype,), Some(&options))
             }
         }
+    }
+
+    /// Render all that is left into a file, which gets its name once it is complete.
+    ///
+    /// Args:
+    ///     output_path: The file; ``.wav`` or ``.flac``.
+    ///     bit_depth: 16 or 24 for integers, 32 for floating point (WAV only).
+    ///     normalize: Bring the peak to this many dBFS; None leaves it. What is rendered waits in a
+    ///         temporary file then.
+    ///     progress_callback: Called after every block with the frames rendered and the total.
+    ///
+    /// Returns:
+    ///     The frames written.
+    #[pyo3(signature = (
+        output_path, bit_depth = Int(24), normalize = None, progress_callback = None
+    ), text_signature = "($self, output_path, bit_depth=24, normalize=None, \
+        progress_callback=None)")]
+    fn render_to_file(
+        &self,
+        py: Python<'_>,
+        output_path: PathText,
+        bit_depth: Int,
+        normalize: Option<f64>,
+        progress_callback: Option<Py<PyAny>>,
+    ) -> PyResult<u64> {
+        let options = file_options(bit_depth, normalize)?;
+        interruptible(py, |interrupt| {
+            let mut render = self.lock();
+            let mut audio = self.source.audio()?;
+            self.hurry(&mut render, &audio)?;
+            let (channels, rate) = (render.channels(), render.sample_rate());
+            let mut file = FileRender::create(&output_path.0, channels, rate, &options)?;
+            let rendered = render.render_each(&mut audio, &mut |block| {
+                file.write(block.audio)?;
+                interrupt.tell(progress_callback.as_ref(), block.done, block.total)
+            });
+            self.source.set_midi_dropped(render.midi_dropped());
+            rendered.and_then(|()| file.finish())
+        })
+    }
+
+    /// MIDI messages that the plugin gave out so far; a render has no place for them.
+    #[getter]
+    fn midi_dropped(&self, py: Python<'_>) -> u64 {
+        self.look(py, Render::midi_dropped)
     }
 
     /// Begin again, and reset the plugin.

@@ -34,6 +34,15 @@ def test_a_round_trip(tmp_path: Path, noise: np.ndarray, bit_depth: int, error: 
     }
 
 
+def test_a_file_is_replaced_only_by_a_whole_one(tmp_path: Path, noise: np.ndarray) -> None:
+    path = tmp_path / "noise.wav"
+    plugpen.write_audio(path, noise, 48000, 32)
+    with pytest.raises(ValueError, match="description"):
+        plugpen.write_audio(path, noise * 0, 48000, bwf={"description": "x" * 257})
+    assert np.array_equal(plugpen.read_audio(path)[0], noise)
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_the_default_is_24_bits(tmp_path: Path, noise: np.ndarray) -> None:
     path = tmp_path / "noise.WAV"
     plugpen.write_audio(path=path, data=noise, sample_rate=48000)
@@ -88,8 +97,9 @@ def test_what_is_no_audio(tmp_path: Path) -> None:
     for rate in (0, -44100):
         with pytest.raises((ValueError, TypeError), match="sample_rate"):
             plugpen.write_audio(path, np.zeros((1, 4)), rate)
-    with pytest.raises(RuntimeError):
-        plugpen.write_audio(path, np.zeros((0, 4)), 48000)
+    for empty in (np.zeros((0, 4)), np.zeros((2, 0))):
+        with pytest.raises(RuntimeError):
+            plugpen.write_audio(path, empty, 48000)
     with pytest.raises(RuntimeError):
         plugpen.write_audio(tmp_path / "no" / "a.wav", np.zeros((1, 4)), 48000)
     assert not path.exists()
@@ -102,6 +112,66 @@ def test_what_is_not_there(tmp_path: Path) -> None:
             function(path)
         with pytest.raises(TypeError):
             function(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("bit_depth", "error"), [(16, 0.51 * 2**-15), (24, 0.51 * 2**-23)])
+def test_flac(tmp_path: Path, noise: np.ndarray, bit_depth: int, error: float) -> None:
+    path = tmp_path / "noise.FLAC"
+    long = np.tile(noise, 20)
+    plugpen.write_audio(path, long, 96000, bit_depth)
+    audio, rate = plugpen.read_audio(path)
+    assert (audio.dtype, audio.shape, rate) == (np.float32, (2, 10240), 96000)
+    assert peak(audio.astype(float) - long) <= error + 1e-9
+    assert path.stat().st_size < long.size * bit_depth / 8 + 200
+    with pytest.raises(ValueError, match="bit_depth must be 16 or 24 for FLAC, got 32"):
+        plugpen.write_audio(path, long, 96000, 32)
+    with pytest.raises(ValueError, match="bwf"):
+        plugpen.write_audio(path, long, 96000, bwf={})
+
+
+def test_files_that_others_wrote() -> None:
+    folder = Path(__file__).parents[2] / "tests" / "data" / "audio"
+    files = sorted(folder.iterdir())
+    assert len(files) > 20
+    for path in files:
+        audio, rate = plugpen.read_audio(path)
+        info = plugpen.get_audio_info(path)
+        assert (rate, audio.dtype, audio.flags.c_contiguous) == (44100, np.float32, True)
+        assert info["channels"] == audio.shape[0]
+        assert 0.2 < peak(audio) < 0.5, path
+
+
+def test_broadcast_wave(tmp_path: Path, noise: np.ndarray) -> None:
+    path = tmp_path / "noise.wav"
+    fields: dict[str, str | int] = {
+        "description": "noise",
+        "originator": "plugpen",
+        "originator_reference": "1",
+        "origination_date": "2026-11-21",
+        "origination_time": "18:00:00",
+        "time_reference": 2**33,
+        "coding_history": "A=PCM",
+    }
+    plugpen.write_audio(path, noise, 48000, 32, bwf=fields)
+    content = path.read_bytes()
+    assert content[48:52] == b"bext"
+    body = content[56:]
+    assert body[:6] == b"noise\0"
+    assert body[320:346] == b"2026-11-2118:00:00" + (2**33).to_bytes(8, "little")
+    assert np.array_equal(plugpen.read_audio(path)[0], noise)
+    plugpen.write_audio(path, noise, 48000, bwf={})
+    for wrong, message in (
+        ({"title": "x"}, "bwf has no field 'title'"),
+        ({"originator": "x" * 33}, "originator may have 32 characters"),
+        ({"description": "Grüße"}, "ASCII"),
+        ({"origination_date": "today"}, "yyyy-mm-dd"),
+        ({"time_reference": -1}, "time_reference"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plugpen.write_audio(path, noise, 48000, bwf=wrong)
+    for wrong_type in ("text", {"description": 3}):
+        with pytest.raises(TypeError, match="bwf"):
+            plugpen.write_audio(path, noise, 48000, bwf=wrong_type)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"junk" * 100, b"fLaC" + bytes(100)])

@@ -1,8 +1,8 @@
-//! Renders a MIDI file through a plugin into a WAV file:
+//! Renders a MIDI file through a plugin into a WAV or FLAC file:
 //!
 //! `cargo run --example render_midi -- http://drobilla.net/plugins/mda/EPiano song.mid song.wav`
 
-use plugpen::{BitDepth, MidiFile, OpenOptions, RenderOptions, Server, render_midi_to_file};
+use plugpen::{FileOptions, MidiFile, OpenOptions, RenderOptions, Server, render_midi_to_file};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -11,9 +11,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     let plugin = Server::private()?.open(plugin, &OpenOptions::default())?;
     let song = MidiFile::load(midi)?;
-    let options = RenderOptions::default();
-    let depth = BitDepth::default();
-    let frames = render_midi_to_file(&plugin, &song, wav, depth, &options, &mut |_| Ok(()))?;
+    let (depth, options) = (FileOptions::default(), RenderOptions::default());
+    let frames = render_midi_to_file(&plugin, &song, wav, &depth, &options, &mut |_, _| Ok(()))?;
     println!("{wav}: {frames} frames");
     Ok(())
 }

@@ -371,6 +371,10 @@ impl BlockProcessor for ChainAudio {
         self.chain_mut().submit(block)
     }
 
+    fn submit_with(&mut self, block: &BlockInput<'_>, parameters: &[EventList]) -> Result<()> {
+        self.chain_mut().submit_with(block, parameters)
+    }
+
     fn collect(&mut self, block: &mut BlockOutput<'_>) -> Result<usize> {
         self.chain_mut().collect(block)
     }

@@ -87,7 +87,7 @@ pub use plugin::{BlockReport, Plugin, PluginAudio};
 /// The engine itself: MIDI files, tempo maps, rendering, audio files.
 pub use plugpen_engine as engine;
 pub use plugpen_engine::{
-    AudioInput, AutomationTimes, BitDepth, BlockInput, BlockOutput, BlockProcessor, Io, MidiFile,
+    AudioInput, AutomationTimes, BitDepth, BlockInput, BlockOutput, BlockProcessor, FileOptions, Io, MidiFile,
     MidiRenderer, MidiStream, ParameterChange, Planes, PlanesMut, RenderOptions, RenderedBlock,
     Tail, TempoMap, parse_automation_file, parse_param_arg,
 };
@@ -100,7 +100,10 @@ pub use presets::{
     load_vst2preset, load_vstpreset, read_class_id_from_bundle, read_vst2preset, read_vstpreset,
     save_vst2preset, save_vstpreset, write_vstpreset,
 };
-pub use render::{Playable, process_audio, render_midi, render_midi_stream, render_midi_to_file};
+pub use render::{
+    Playable, process_audio, process_audio_to_file, render_midi, render_midi_stream,
+    render_midi_to_file,
+};
 pub use server::{Probed, ScanItem, Server, default_socket};
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use plugpen_engine::{
-    AudioInput, BitDepth, BlockProcessor, MidiFile, MidiRenderer, MidiStream, RenderOptions,
-    WavWriter,
+    AudioInput, AudioRenderer, BlockProcessor, FileOptions, FileRender, MidiFile, MidiRenderer,
+    MidiStream, RenderOptions,
 };
 
 use crate::chain::{ChainAudio, PluginChain};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plugin::{Plugin, PluginAudio};
 
 /// What the engine can play: a plugin, or a chain of them.
@@ -66,70 +66,68 @@ pub fn render_midi_stream<T: Playable + ?Sized>(
     MidiStream::new(target.lock_audio()?, file, options)
 }
 
-/// Renders a MIDI file into a WAV file; returns its frames. `progress` is told how far it is, 0 to
-/// 1, after each block, and may stop the render by an error, which is handed on. A render that
-/// fails leaves the file as far as it came.
+/// Renders a MIDI file into an audio file (`.wav` or `.flac`), block by block; returns its frames.
+/// `progress` is told the frames done and to do after each block, and may stop the render by an
+/// error, which is handed on. A render that fails leaves no file, or the one that was there.
 ///
 /// # Errors
-/// As [`render_midi`]; `NotAllowed` where the file cannot be written, `InvalidInput` for a sample
-/// rate that a WAV file cannot name, `LimitReached` beyond 4 GiB.
+/// As [`render_midi`]; those of [`FileRender`].
 pub fn render_midi_to_file<T: Playable + ?Sized>(
     target: &T,
     file: &MidiFile,
     path: impl AsRef<Path>,
-    depth: BitDepth,
+    to_file: &FileOptions,
     options: &RenderOptions,
-    progress: &mut dyn FnMut(f64) -> Result<()>,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
 ) -> Result<u64> {
     let mut audio = target.lock_audio()?;
-    let mut renderer = MidiRenderer::new(file, &audio.io(), options)?;
-    let rate = whole_rate(renderer.sample_rate())?;
-    let mut writer = WavWriter::create(path, renderer.channels(), rate, depth)?;
-    renderer.render_each(&mut audio, &mut |block| {
-        writer.write(block.audio)?;
-        #[allow(clippy::cast_precision_loss, reason = "a fraction for people")]
-        progress(block.done as f64 / block.total.max(1) as f64)
+    let mut render = MidiRenderer::new(file, &audio.io(), options)?;
+    let (channels, rate) = (render.channels(), render.sample_rate());
+    let mut output = FileRender::create(path, channels, rate, to_file)?;
+    render.render_each(&mut audio, &mut |block| {
+        output.write(block.audio)?;
+        progress(block.done, block.total)
     })?;
-    writer.finish()
-}
-
-/// The rate as a WAV file names it.
-fn whole_rate(rate: f64) -> Result<u32> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be a whole number in range"
-    )]
-    let whole = rate as u32;
-    if f64::from(whole) == rate && whole > 0 {
-        return Ok(whole);
-    }
-    Err(Error::invalid(format!(
-        "a WAV file needs a whole sample rate, the plugin runs at {rate} Hz"
-    )))
+    output.finish()
 }
 
 /// Renders audio, `[channel][frame]`: as many frames as went in, and the tail.
 ///
 /// # Errors
-/// As [`render_midi`].
+/// As [`render_midi`]; `InvalidInput` for fewer channels than the target has, or a sidechain where
+/// it has none.
 pub fn process_audio<T: Playable + ?Sized>(
     target: &T,
     input: AudioInput<'_>,
     options: &RenderOptions,
 ) -> Result<Vec<Vec<f32>>> {
-    plugpen_engine::process_audio(&mut target.lock_audio()?, input, options)
+    let mut audio = target.lock_audio()?;
+    input.check_channels(&audio.io())?;
+    plugpen_engine::process_audio(&mut audio, input, options)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_whole_rates_fit_into_a_wav_file() {
-        assert_eq!(whole_rate(44_100.0).unwrap(), 44_100);
-        for rate in [44_100.5, 0.0, -1.0, 1e12, f64::NAN] {
-            assert!(whole_rate(rate).is_err());
-        }
-    }
+/// Renders audio into a file, block by block: neither what goes in nor what comes out is in memory
+/// as a whole. See [`render_midi_to_file`]; for a file as the input,
+/// [`fitted`](plugpen_engine::fitted) over an [`AudioReader`](plugpen_engine::AudioReader).
+///
+/// # Errors
+/// As [`process_audio`]; those of [`FileRender`].
+pub fn process_audio_to_file<T: Playable + ?Sized>(
+    target: &T,
+    input: AudioInput<'_>,
+    path: impl AsRef<Path>,
+    to_file: &FileOptions,
+    options: &RenderOptions,
+    progress: &mut dyn FnMut(u64, u64) -> Result<()>,
+) -> Result<u64> {
+    let mut audio = target.lock_audio()?;
+    input.check_channels(&audio.io())?;
+    let mut render = AudioRenderer::new(input, &audio.io(), options)?;
+    let (channels, rate) = (render.channels(), render.sample_rate());
+    let mut output = FileRender::create(path, channels, rate, to_file)?;
+    render.render_each(&mut audio, &mut |block| {
+        output.write(block.audio)?;
+        progress(block.done, block.total)
+    })?;
+    output.finish()
 }

@@ -7,6 +7,7 @@ is quoted as a ratio of two medians measured side by side. `--json FILE` writes 
 import argparse
 import contextlib
 import json
+import math
 import os
 import pathlib
 import platform
@@ -24,6 +25,8 @@ import minihost
 import numpy as np
 import pedalboard
 import plugpen
+import samplerate
+import soxr
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 TARGET = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
@@ -442,6 +445,100 @@ def identity_of_vst3(report: Report, _quick: bool) -> None:
         report.add(name, difference, "", None, "0", difference == 0)
 
 
+# --- resampling ------------------------------------------------------------------------------
+
+RESAMPLERS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
+    "best": lambda data, a, b: plugpen.resample(data, a, b),
+    "medium": lambda data, a, b: plugpen.resample(data, a, b, "medium"),
+    "fastest": lambda data, a, b: plugpen.resample(data, a, b, "fastest"),
+    "minihost best": lambda data, a, b: minihost.resample(data, a, b),
+    "soxr VHQ": lambda data, a, b: soxr.resample(data.T, a, b, "VHQ").T,
+    "libsamplerate best": lambda data, a, b: samplerate.resample(data.T, b / a, "sinc_best").T,
+}
+
+
+def tone(frequency: float, rate: int) -> np.ndarray:
+    turns = frequency / rate * np.arange(2 * rate)
+    return (0.9 * np.sin(2 * np.pi * turns)).astype(np.float32)[np.newaxis]
+
+
+def tone_quality(out: np.ndarray, frequency: float, rate: int) -> tuple[float, float]:
+    """Signal to everything else, and level, of a tone; in dB."""
+    inner = slice(out.shape[1] // 4, -(out.shape[1] // 4))
+    angle = 2 * np.pi * frequency / rate * np.arange(out.shape[1])[inner]
+    basis = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    samples = out[0, inner].astype(np.float64)
+    parts, *_ = np.linalg.lstsq(basis, samples, rcond=None)
+    fitted = basis @ parts
+    noise = np.mean((samples - fitted) ** 2)
+    level = 20 * np.log10(np.hypot(*parts) / 0.9)
+    return float(10 * np.log10(np.mean(fitted**2) / noise)), float(level)
+
+
+def resample_quality(
+    resample: Callable[[np.ndarray, int, int], np.ndarray], a: int, b: int
+) -> dict[str, float]:
+    """The least SINAD up to 90 % of the lower Nyquist frequency, where the level has fallen by
+    0.1 dB, and the loudest alias of tones that the lower rate cannot hold."""
+    nyquist = min(a, b) / 2
+    figures = {"sinad": math.inf, "passband": 0.0, "alias": -math.inf}
+    for percent in (5, 20, 40, 60, 80, 90, *range(91, 100)):
+        frequency = nyquist * percent / 100
+        ratio, level = tone_quality(resample(tone(frequency, a), a, b), frequency, b)
+        if percent <= 90:
+            figures["sinad"] = min(figures["sinad"], ratio)
+        if level > -0.1:
+            figures["passband"] = float(percent)
+    for frequency in np.linspace(b / 2, a / 2, 8)[1:-1] if b < a else ():
+        out = resample(tone(float(frequency), a), a, b)
+        inner = out[0, out.shape[1] // 4 : -(out.shape[1] // 4)].astype(np.float64)
+        alias = float(10 * np.log10(np.mean(inner**2) / 0.405 + 1e-30))
+        figures["alias"] = max(figures["alias"], alias)
+    return figures
+
+
+def resampling(report: Report, quick: bool) -> None:
+    seconds = 2 if quick else 10
+    for a, b in ((44100, 48000), (48000, 44100), (96000, 44100)):
+        noise = np.random.default_rng(1).uniform(-0.5, 0.5, (2, a * seconds)).astype(np.float32)
+        rounds: dict[str, list[float]] = {name: [] for name in RESAMPLERS}
+        for _ in range(3):
+            for name, resample in RESAMPLERS.items():
+                began = time.perf_counter()
+                resample(noise, a, b)
+                rounds[name].append(seconds / (time.perf_counter() - began))
+        speeds = {name: median(values) for name, values in rounds.items()}
+        figures = {name: resample_quality(resample, a, b) for name, resample in RESAMPLERS.items()}
+        mine, peer = figures["best"], figures["minihost best"]
+        report.add(
+            f"resample {a} to {b}, times real time",
+            speeds["best"],
+            "x",
+            speeds["minihost best"],
+            "> 1",
+            speeds["best"] > speeds["minihost best"],
+        )
+        better = (
+            mine["sinad"] >= peer["sinad"]
+            and mine["passband"] >= peer["passband"]
+            and (mine["alias"] <= peer["alias"] or mine["alias"] < -150.0)
+        )
+        report.add(
+            f"resample {a} to {b}, SINAD up to 90 %",
+            mine["sinad"],
+            "dB",
+            peer["sinad"],
+            "as good, passband and alias too",
+            better,
+        )
+        for name, found in figures.items():
+            print(
+                f"    {name:<20} SINAD {found['sinad']:6.1f} dB, flat to {found['passband']:.0f} %,"
+                " "
+                f"alias {found['alias']:7.1f} dB, {speeds[name]:6.0f} times real time"
+            )
+
+
 def quiet_stderr() -> None:
     """minihost prints on standard error; it goes to a file."""
     log = os.open(
@@ -469,6 +566,7 @@ def main() -> None:
         scanning,
         dying,
         memory,
+        resampling,
     )
     quiet_stderr()
     report = Report()

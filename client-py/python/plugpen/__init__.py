@@ -23,7 +23,7 @@ print goes to the logger "plugpen", at level DEBUG.
 
 import atexit as _atexit
 
-from . import _plugpen, aio, analysis, audio_io, automation, render, vst2preset, vstpreset
+from . import _plugpen, aio, analysis, audio_io, automation, process, render, vst2preset, vstpreset
 from ._exceptions import (
     Cancelled,
     Death,
@@ -53,10 +53,10 @@ from ._plugpen import (
     MIDI_OUT_CAPACITY,
     AudioDevice,
     MidiFile,
+    MidiIn,
     NoteExpression,
     NoteOff,
     NoteOn,
-    MidiIn,
     Plugin,
     PluginChain,
     Server,
@@ -69,8 +69,9 @@ from ._plugpen import (
     probe,
     scan_directory,
 )
-from .audio_io import get_audio_info, read_audio, write_audio
+from .audio_io import get_audio_info, read_audio, resample, write_audio
 from .automation import find_param_by_name, parse_automation_file, parse_param_arg
+from .process import process_audio, process_audio_stream, process_audio_to_file
 from .render import MidiRenderer, render_midi, render_midi_stream, render_midi_to_file
 from .vst2preset import Vst2Preset, load_vst2preset, read_vst2preset, save_vst2preset
 from .vstpreset import (
@@ -135,6 +136,10 @@ __all__ = [
     "midi_get_input_ports",
     "midi_get_output_ports",
     "probe",
+    "process",
+    "process_audio",
+    "process_audio_stream",
+    "process_audio_to_file",
     "read_audio",
     "read_vst2preset",
     "read_vstpreset",
@@ -144,6 +149,7 @@ __all__ = [
     "render_midi_to_file",
     "save_vst2preset",
     "save_vstpreset",
+    "resample",
     "scan_directory",
     "vst2preset",
     "vstpreset",

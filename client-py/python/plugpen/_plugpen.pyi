@@ -30,6 +30,7 @@ __all__ = [
     "Plugin",
     "PluginChain",
     "Server",
+    "_AudioRenderer",
     "__version__",
     "_read_vst2preset",
     "_read_vstpreset",
@@ -46,6 +47,7 @@ __all__ = [
     "probe",
     "read_audio",
     "read_class_id_from_bundle",
+    "resample",
     "scan_directory",
     "write_audio",
 ]
@@ -523,7 +525,16 @@ class MidiRenderer:
     def channels(self) -> int: ...
     @property
     def latency_samples(self) -> int: ...
+    @property
+    def midi_dropped(self) -> int: ...
     def render_block(self) -> _Float32 | None: ...
+    def render_to_file(
+        self,
+        output_path: _Path,
+        bit_depth: int = 24,
+        normalize: float | None = None,
+        progress_callback: Callable[[int, int], object] | None = None,
+    ) -> int: ...
     def render_all(
         self, dtype: npt.DTypeLike | None = None, as_: _AsType = None
     ) -> npt.NDArray[Any]: ...
@@ -623,6 +634,41 @@ class MidiIn:
     ) -> None: ...
 
 @final
+class _AudioRenderer:
+    def __new__(
+        cls,
+        plugin: Plugin | PluginChain,
+        audio: _Audio | _Path | None,
+        tail_seconds: _Tail,
+        block_size: int | None,
+        compensate_latency: bool,
+        midi: _MidiFileLike | Iterable[tuple[Any, ...]] | None,
+        sidechain: _Audio | _Path | None,
+        param_changes: Iterable[tuple[Any, ...]] | None,
+        bpm: float | None,
+        tail_threshold: float,
+        max_tail_seconds: float,
+        resample: bool,
+        duplicate: bool,
+        ahead: bool,
+    ) -> Self: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def total_samples(self) -> int: ...
+    @property
+    def current_sample(self) -> int: ...
+    def render_block(self) -> _Float32 | None: ...
+    def render_all(self, progress_callback: Callable[[int, int], object] | None) -> _Float32: ...
+    def render_to_file(
+        self,
+        output_path: _Path,
+        bit_depth: int,
+        normalize: float | None,
+        progress_callback: Callable[[int, int], object] | None,
+    ) -> int: ...
+
+@final
 class Server:
     def Plugin(  # noqa: N802 - the class's name
         self,
@@ -658,7 +704,16 @@ def connect(target: _Path) -> Server: ...
 def probe(path: _Path, plugin: int | str | None = None) -> _PluginInfo: ...
 def scan_directory(directory_path: _Path, *, refresh: bool = False) -> ScanResults: ...
 def read_audio(path: _Path, as_: _AsType = None) -> tuple[_Float32, int]: ...
-def write_audio(path: _Path, data: _Audio, sample_rate: int, bit_depth: int = 24) -> None: ...
+def write_audio(
+    path: _Path,
+    data: _Audio,
+    sample_rate: float,
+    bit_depth: int = 24,
+    bwf: dict[str, str | int] | None = None,
+) -> None: ...
+def resample(
+    data: _Audio, sample_rate_in: float, sample_rate_out: float, quality: str = "best"
+) -> _Float32: ...
 def get_audio_info(path: _Path) -> _AudioInfo: ...
 def read_class_id_from_bundle(vst3_path: _Path) -> str: ...
 def _read_vstpreset(data: bytes) -> tuple[str, bytes | None, bytes | None]: ...

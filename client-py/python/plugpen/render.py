@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._exceptions import InvalidInput
-from ._plugpen import MidiFile, MidiRenderer, Plugin, PluginChain, write_audio
+from ._plugpen import MidiFile, MidiRenderer, Plugin, PluginChain
 
 __all__ = ["MidiRenderer", "render_midi", "render_midi_stream", "render_midi_to_file"]
 
@@ -102,47 +102,31 @@ def render_midi_to_file(
     normalize: float | None = None,
     progress_callback: Callable[[int, int], object] | None = None,
 ) -> int:
-    """Render a MIDI file into a WAV file.
+    """Render a MIDI file into a WAV or FLAC file, block by block.
 
-    Further arguments and errors are those of `render_midi`.
+    The file gets its name, and replaces what had it, once it is complete. Further arguments and
+    errors are those of `render_midi`.
 
     Args:
         plugin: What plays it.
         midi_file: What is played.
-        output_path: The WAV file to write; an existing one is replaced.
+        output_path: The file to write, ``.wav`` or ``.flac``.
         block_size: Frames a block.
         tail_seconds: None, seconds, or ``"auto"``.
-        bit_depth: 16 or 24 for PCM, 32 for floating point.
+        bit_depth: 16 or 24 for integers, 32 for floating point (WAV only).
         tail_threshold: Peak below which a block is silent, for ``"auto"``.
         max_tail_seconds: Longest tail, for ``"auto"``.
-        normalize: Bring the peak to this many dBFS (0.0 is full scale); None leaves it.
+        normalize: Bring the peak to this many dBFS (0.0 is full scale); None leaves it. What is
+            rendered waits in a temporary file then.
         progress_callback: Called after every block with the frames rendered and the total.
 
     Returns:
         The number of samples written per channel.
     """
-    if bit_depth not in (16, 24, 32):
-        raise InvalidInput(f"bit_depth must be 16, 24, or 32, got {bit_depth}")
-    if normalize is not None and not math.isfinite(normalize):
-        raise InvalidInput(f"normalize must be finite dBFS, got {normalize}")
     renderer = MidiRenderer(
         plugin, midi_file, block_size, tail_seconds, tail_threshold, max_tail_seconds
     )
-    if progress_callback is None:
-        audio: npt.NDArray[np.float32] = renderer.render_all()
-    else:
-        blocks = []
-        for block in _blocks(renderer):
-            blocks.append(block)
-            progress_callback(renderer.current_sample, renderer.total_samples)
-        empty = np.zeros((renderer.channels, 0), np.float32)
-        audio = np.concatenate([empty, *blocks], axis=1)
-    if normalize is not None:
-        peak = float(np.max(np.abs(audio), initial=0.0))
-        if peak > 0.0:
-            audio *= np.float32(10.0 ** (normalize / 20.0) / peak)
-    write_audio(output_path, audio, round(renderer.sample_rate), bit_depth)
-    return int(audio.shape[1])
+    return renderer.render_to_file(output_path, bit_depth, normalize, progress_callback)
 
 
 def _blocks(renderer: MidiRenderer) -> Iterator[npt.NDArray[np.float32]]:
@@ -150,6 +134,13 @@ def _blocks(renderer: MidiRenderer) -> Iterator[npt.NDArray[np.float32]]:
         block = renderer.render_block()
         if block is not None:
             yield block
+
+
+def _normalize(audio: npt.NDArray[np.float32], decibels: float) -> None:
+    """Bring the peak to a level, in place; silence stays as it is."""
+    peak = max(float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)))
+    if 0.0 < peak < math.inf:
+        audio *= np.float32(10.0 ** (decibels / 20.0) / peak)
 
 
 def _check_container(as_: object) -> None:

@@ -76,8 +76,12 @@ impl Plugin {
         let mut events = EventList::new();
         if let Some(changes) = changes {
             let parameters = [self.inner.num_params()];
-            for change in read_changes(changes, false, block.frames(), &parameters)? {
-                events.push_parameter(change.offset, change.parameter, change.value);
+            for change in read_changes(changes, false, Some(block.frames()), &parameters)? {
+                events.push_parameter(
+                    u32::try_from(change.offset)?,
+                    change.parameter,
+                    change.value,
+                );
             }
         }
         read_midi(midi_in, "midi_in", block.frames(), &mut events)?;

@@ -1,53 +1,156 @@
-//! Rendering audio through effects.
+//! Rendering audio through effects, and what else goes into a processor with it.
 
 use plugpen_proto::Error;
-use plugpen_proto::event::{Event, EventList};
+use plugpen_proto::event::EventList;
 
+use crate::changes::Automation;
+use crate::feed::AudioFeed;
 use crate::midi_renderer::RenderOptions;
 use crate::offline::{BlockSource, RenderedBlock, Run};
 use crate::processor::{BlockInput, BlockProcessor, Io, Planes};
-use crate::schedule::frames;
+use crate::schedule::{MidiSchedule, frames};
 use crate::tempo_map::TempoMap;
 
-/// What goes into a processor from start to end. Channels may differ in length; what is missing is
-/// silence.
-#[derive(Debug, Clone, Copy, Default)]
+/// Most plugins of a chain that parameter changes may name.
+const MOST_PLUGINS: usize = 1024;
+
+/// What goes into a processor from start to end. The render is as long as the longer of the audio
+/// and the MIDI, and the tail; what is missing is silence.
+#[derive(Default)]
 pub struct AudioInput<'a> {
-    /// The main input, `[channel][frame]`.
-    pub audio: &'a [&'a [f32]],
-    /// The sidechain input, `[channel][frame]`.
-    pub sidechain: &'a [&'a [f32]],
-    /// MIDI and parameter changes with offsets from the start, in any order.
-    pub events: Option<&'a EventList>,
+    /// The main input.
+    pub audio: Option<Box<dyn AudioFeed + 'a>>,
+    /// The sidechain input, which may end earlier or be longer.
+    pub sidechain: Option<Box<dyn AudioFeed + 'a>>,
+    /// MIDI.
+    pub midi: MidiSchedule,
+    /// Parameter changes.
+    pub automation: Automation,
     /// Where the playhead comes from; without it the processor keeps its own transport.
-    pub tempo_map: Option<&'a TempoMap>,
+    pub tempo_map: Option<TempoMap>,
+}
+
+impl std::fmt::Debug for AudioInput<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioInput")
+            .field("frames", &self.frames())
+            .field("midi", &self.midi.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl AudioInput<'_> {
-    /// Frames of the longest channel of the main input.
-    pub fn frames(&self) -> usize {
-        self.audio
-            .iter()
-            .map(|plane| plane.len())
-            .max()
-            .unwrap_or(0)
+    /// Frames of audio and MIDI.
+    pub fn frames(&self) -> u64 {
+        let audio = self.audio.as_ref().map_or(0, |feed| feed.frames());
+        audio.max(self.midi.frames())
+    }
+
+    /// Checks that no channel is missing. A render takes missing ones for silence.
+    ///
+    /// # Errors
+    /// `InvalidInput` for fewer channels than a processor of this [`Io`] has, or a sidechain for
+    /// one that has none.
+    pub fn check_channels(&self, io: &Io) -> Result<(), Error> {
+        if let Some(audio) = &self.audio
+            && audio.channels() < io.inputs
+        {
+            return Err(Error::invalid(format!(
+                "Source audio has {} channel(s) but the plugin requires at least {}",
+                audio.channels(),
+                io.inputs
+            )));
+        }
+        if let Some(sidechain) = &self.sidechain {
+            if io.sidechain == 0 {
+                return Err(Error::invalid(
+                    "sidechain audio was given, but the plugin has no sidechain: open it with sidechain_channels > 0",
+                ));
+            }
+            if sidechain.channels() < io.sidechain {
+                return Err(Error::invalid(format!(
+                    "Sidechain audio has {} channel(s) but the plugin requires at least {}",
+                    sidechain.channels(),
+                    io.sidechain
+                )));
+            }
+        }
+        Ok(())
     }
 }
 
 struct AudioSource<'a> {
     input: AudioInput<'a>,
-    /// The events' positions in order of their offsets.
-    order: Vec<usize>,
-    next: usize,
     sample_rate: f64,
-    events: EventList,
-    /// The end of a channel, made up to a block with silence.
-    padding: Vec<Vec<f32>>,
+    next_message: usize,
+    next_change: usize,
+    messages: EventList,
+    changes: Vec<EventList>,
+    audio: Block,
+    sidechain: Block,
+    /// Frames that audio which ended early did not have.
+    missing: u64,
+}
+
+/// Room for a block of a feed.
+#[derive(Default)]
+struct Block {
+    planes: Vec<Vec<f32>>,
+    ended: bool,
+}
+
+impl Block {
+    /// Reads the next block, made up with silence; returns where it ended.
+    fn read(
+        &mut self,
+        feed: &mut Option<Box<dyn AudioFeed + '_>>,
+        frames: usize,
+    ) -> Result<usize, Error> {
+        let Some(feed) = feed else {
+            return Ok(0);
+        };
+        self.planes.resize_with(feed.channels(), Vec::new);
+        for plane in &mut self.planes {
+            plane.resize(frames, 0.0);
+        }
+        let mut read = 0;
+        if !self.ended {
+            let mut planes: Vec<_> = self.planes.iter_mut().map(Vec::as_mut_slice).collect();
+            read = feed.read(&mut planes)?;
+            self.ended = read < frames;
+        }
+        for plane in &mut self.planes {
+            plane[read..].fill(0.0);
+        }
+        Ok(read)
+    }
+
+    fn slices(&self) -> Vec<&[f32]> {
+        self.planes.iter().map(Vec::as_slice).collect()
+    }
 }
 
 impl AudioSource<'_> {
-    fn event(&self, position: usize) -> Option<Event<'_>> {
-        self.input.events?.get(*self.order.get(position)?)
+    /// Audio that is longer than it says is not wanted, since room was made for what it said;
+    /// shorter audio ends there.
+    fn read(&mut self, start: u64, frames: usize) -> Result<(), Error> {
+        let said = self.input.audio.as_ref().map_or(0, |feed| feed.frames());
+        let ended = self.audio.ended;
+        let read = self.audio.read(&mut self.input.audio, frames)?;
+        let end = start.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if end > said {
+            let keep = usize::try_from(said.saturating_sub(start)).unwrap_or(usize::MAX);
+            for plane in &mut self.audio.planes {
+                let keep = keep.min(plane.len());
+                plane[keep..].fill(0.0);
+            }
+        }
+        if self.audio.ended && !ended {
+            let end = end.max(self.input.midi.frames());
+            self.missing = self.input.frames().saturating_sub(end);
+        }
+        self.sidechain.read(&mut self.input.sidechain, frames)?;
+        Ok(())
     }
 }
 
@@ -58,117 +161,167 @@ impl BlockSource for AudioSource<'_> {
         frames: usize,
         to: &mut dyn BlockProcessor,
     ) -> Result<(), Error> {
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
-        while let Some(mut event) = self.event(self.next) {
-            let offset = u64::from(event.offset).saturating_sub(start);
-            let Some(offset) = u32::try_from(offset)
-                .ok()
-                .filter(|offset| usize::try_from(*offset).is_ok_and(|offset| offset < frames))
-            else {
-                break;
-            };
-            event.offset = offset;
-            events.push(event);
-            self.next += 1;
-        }
-        let begin = usize::try_from(start).unwrap_or(usize::MAX);
-        let inputs = self.input.audio.iter().chain(self.input.sidechain);
-        for (plane, padding) in inputs.clone().zip(&mut self.padding) {
-            pad(plane, begin, frames, padding);
-        }
-        let planes: Vec<_> = inputs
-            .zip(&self.padding)
-            .map(|(plane, padding)| match plane.get(begin..) {
-                Some(rest) if rest.len() >= frames => &rest[..frames],
-                _ => &padding[..],
-            })
-            .collect();
-        let (audio, sidechain) = planes.split_at(self.input.audio.len());
-        let submitted = to.submit(&BlockInput {
+        self.read(start, frames)?;
+        let (midi, automation) = (&self.input.midi, &self.input.automation);
+        self.messages.clear();
+        midi.play(&mut self.next_message, start, frames, &mut self.messages);
+        automation.play(&mut self.next_change, start, frames, &mut self.changes);
+        let (audio, sidechain) = (self.audio.slices(), self.sidechain.slices());
+        let block = BlockInput {
             frames,
-            audio: Planes::F32(audio),
-            sidechain: Planes::F32(sidechain),
-            events: &events,
+            audio: Planes::F32(&audio),
+            sidechain: Planes::F32(&sidechain),
+            events: &self.messages,
             transport: self
                 .input
                 .tempo_map
+                .as_ref()
                 .map(|map| map.transport_at(start, self.sample_rate)),
-        });
-        self.events = events;
-        submitted
+        };
+        to.submit_with(&block, &self.changes)
     }
 
-    fn rewind(&mut self) {
-        self.next = 0;
-    }
-}
-
-/// Makes the block of a channel that ends within it, or has ended before.
-fn pad(plane: &[f32], begin: usize, frames: usize, padding: &mut Vec<f32>) {
-    let rest = plane.get(begin..).unwrap_or_default();
-    if rest.len() < frames {
-        padding.clear();
-        padding.extend_from_slice(rest);
-        padding.resize(frames, 0.0);
+    fn missing(&self) -> u64 {
+        self.missing
     }
 }
 
-fn prepare<'a>(
-    input: AudioInput<'a>,
-    io: &Io,
-    options: &RenderOptions,
-) -> Result<(Run, AudioSource<'a>), Error> {
-    let tail = options
-        .tail
-        .seconds(io.tail_seconds, options.max_tail_seconds)?;
-    let length = u64::try_from(input.frames()).unwrap_or(u64::MAX);
-    let silence = options.tail_watch(length)?;
-    let total = length.saturating_add(frames(tail, io.sample_rate));
-    let run = Run::new(io, options.block_size, options.look_ahead, total, silence)?;
-    let events = input.events;
-    let mut order: Vec<_> = (0..events.map_or(0, EventList::len)).collect();
-    order.sort_by_key(|position| {
-        events
-            .and_then(|events| events.get(*position))
-            .map(|e| e.offset)
-    });
-    let source = AudioSource {
-        input,
-        order,
-        next: 0,
-        sample_rate: io.sample_rate,
-        events: EventList::new(),
-        padding: vec![Vec::new(); input.audio.len() + input.sidechain.len()],
-    };
-    Ok((run, source))
+/// A render of audio, block by block, latency compensated.
+///
+/// It does not own the processor: every call names it, and it must be the same one each time, with
+/// nothing else submitting to it while blocks are in flight.
+pub struct AudioRenderer<'a> {
+    run: Run,
+    source: AudioSource<'a>,
+}
+
+impl std::fmt::Debug for AudioRenderer<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioRenderer")
+            .field("run", &self.run)
+            .field("input", &self.source.input)
+            .finish()
+    }
+}
+
+impl<'a> AudioRenderer<'a> {
+    /// A render at its beginning, for a processor of this [`Io`].
+    ///
+    /// # Errors
+    /// `InvalidInput` for a block size, tail or threshold out of range; `Unsupported` for a latency
+    /// beyond reason.
+    pub fn new(input: AudioInput<'a>, io: &Io, options: &RenderOptions) -> Result<Self, Error> {
+        let plugins = input
+            .automation
+            .changes()
+            .iter()
+            .map(|change| change.plugin);
+        if let Some(plugin) = plugins.max().filter(|plugin| *plugin >= MOST_PLUGINS) {
+            return Err(Error::out_of_range("plugin", plugin, MOST_PLUGINS));
+        }
+        let tail = options
+            .tail
+            .seconds(io.tail_seconds, options.max_tail_seconds)?;
+        let length = input.frames();
+        let silence = options.tail_watch(length)?;
+        let total = length.saturating_add(frames(tail, io.sample_rate));
+        Ok(Self {
+            run: Run::new(io, options, total, silence)?,
+            source: AudioSource {
+                input,
+                sample_rate: io.sample_rate,
+                next_message: 0,
+                next_change: 0,
+                messages: EventList::new(),
+                changes: Vec::new(),
+                audio: Block::default(),
+                sidechain: Block::default(),
+                missing: 0,
+            },
+        })
+    }
+
+    /// Frames to render; with an automatic tail, or a file that is damaged, at most.
+    pub fn total_samples(&self) -> u64 {
+        self.run.total
+    }
+
+    /// Frames rendered so far.
+    pub fn current_sample(&self) -> u64 {
+        self.run.done()
+    }
+
+    /// Whether there is nothing more to come.
+    pub fn is_finished(&self) -> bool {
+        self.run.is_finished()
+    }
+
+    /// Channels rendered, at least 1.
+    pub fn channels(&self) -> usize {
+        self.run.channels
+    }
+
+    /// Frames of a block.
+    pub fn block_size(&self) -> usize {
+        self.run.block_size
+    }
+
+    /// Frames a second.
+    pub fn sample_rate(&self) -> f64 {
+        self.source.sample_rate
+    }
+
+    /// MIDI messages that the processor gave out so far; a render has no place for them.
+    pub fn midi_dropped(&self) -> u64 {
+        self.run.midi_dropped
+    }
+
+    /// Renders the next block into `output`, planes of at least a block each; returns its frames,
+    /// or `None` at the end. After an error it is at its end.
+    ///
+    /// # Errors
+    /// Whatever the processor or a feed fails with.
+    pub fn render_block<P: BlockProcessor + ?Sized>(
+        &mut self,
+        processor: &mut P,
+        output: &mut [&mut [f32]],
+    ) -> Result<Option<usize>, Error> {
+        self.run.next(processor, &mut self.source, output)
+    }
+
+    /// Renders all that is left, `[channel][frame]`.
+    ///
+    /// # Errors
+    /// As [`render_block`](Self::render_block); `LimitReached` if memory does not suffice.
+    pub fn render_all<P: BlockProcessor + ?Sized>(
+        &mut self,
+        processor: &mut P,
+    ) -> Result<Vec<Vec<f32>>, Error> {
+        self.run.rest(processor, &mut self.source)
+    }
+
+    /// Renders all that is left, a block at a time.
+    ///
+    /// # Errors
+    /// As [`render_block`](Self::render_block), and whatever `on_block` fails with.
+    pub fn render_each<P: BlockProcessor + ?Sized>(
+        &mut self,
+        processor: &mut P,
+        on_block: &mut dyn FnMut(RenderedBlock<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.run.each(processor, &mut self.source, on_block)
+    }
 }
 
 /// Renders audio through a processor, `[channel][frame]`, latency compensated: as many frames as
 /// went in, and the tail.
 ///
 /// # Errors
-/// `InvalidInput` for a block size, tail or threshold out of range; `LimitReached` if memory does
-/// not suffice; whatever the processor fails with.
+/// Those of [`AudioRenderer`].
 pub fn process_audio<P: BlockProcessor + ?Sized>(
     processor: &mut P,
     input: AudioInput<'_>,
     options: &RenderOptions,
 ) -> Result<Vec<Vec<f32>>, Error> {
-    let (mut run, mut source) = prepare(input, &processor.io(), options)?;
-    run.rest(processor, &mut source)
-}
-
-/// The same, handed over a block at a time.
-///
-/// # Errors
-/// As [`process_audio`], and whatever `on_block` fails with.
-pub fn process_audio_each<P: BlockProcessor + ?Sized>(
-    processor: &mut P,
-    input: AudioInput<'_>,
-    options: &RenderOptions,
-    on_block: &mut dyn FnMut(RenderedBlock<'_>) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let (mut run, mut source) = prepare(input, &processor.io(), options)?;
-    run.each(processor, &mut source, on_block)
+    AudioRenderer::new(input, &processor.io(), options)?.render_all(processor)
 }

@@ -7,7 +7,7 @@
 //! 2. A [`MidiFile`] is read or made, and how to render it is chosen ([`RenderOptions`], [`Tail`]).
 //! 3. A [`MidiRenderer`] (or [`process_audio`], for effects) keeps as many blocks in flight as the
 //!    processor can hold, so that a chain of plugins works in all its processes at once.
-//! 4. Blocks come out in order, without the latency, and go into an array or a [`WavWriter`].
+//! 4. Blocks come out in order, without the latency, and go into an array or an [`AudioWriter`].
 //!
 //! ```
 //! use std::collections::VecDeque;
@@ -62,22 +62,32 @@ mod audio_file;
 mod audio_renderer;
 mod automation;
 mod chain;
+mod changes;
+mod feed;
+mod file_render;
 mod midi_file;
 mod midi_renderer;
 mod module_info;
 mod offline;
 mod processor;
+mod resample;
 mod schedule;
 mod tail;
 mod tempo_map;
 
-pub use audio_file::{AudioInfo, BitDepth, WavWriter, read_wav, wav_info, write_wav};
-pub use audio_renderer::{AudioInput, process_audio, process_audio_each};
+pub use audio_file::{
+    AudioFormat, AudioInfo, AudioReader, AudioWriter, BitDepth, BroadcastInfo, WriteOptions,
+    audio_info, read_audio, write_audio,
+};
+pub use audio_renderer::{AudioInput, AudioRenderer, process_audio};
 pub use automation::{
     AutomationTimes, ParameterChange, Parameters, parse_automation, parse_automation_file,
     parse_param_arg,
 };
 pub use chain::{Chain, ChainState};
+pub use changes::{Automation, ParameterAt};
+pub use feed::{AudioFeed, PlanesFeed, fitted};
+pub use file_render::{FileOptions, FileRender};
 pub use midi_file::{Division, EventKind, MidiEvent, MidiFile};
 pub use midi_renderer::{MidiRenderer, MidiStream, RenderOptions, render_midi};
 pub use module_info::module_class_id;
@@ -85,6 +95,7 @@ pub use offline::RenderedBlock;
 pub use processor::{
     BlockInput, BlockOutput, BlockProcessor, Channels, Io, Planes, PlanesMut, drain,
 };
+pub use resample::{Quality, Resampler, resample};
 pub use schedule::MidiSchedule;
 pub use tail::Tail;
 pub use tempo_map::{BarPosition, TempoMap};

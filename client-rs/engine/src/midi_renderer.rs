@@ -26,10 +26,13 @@ pub struct RenderOptions {
     /// is left in flight between blocks, so that what is done to the plugin in between is heard in
     /// the very next block.
     pub look_ahead: usize,
+    /// Whether the latency is rendered in addition and its frames dropped from the beginning.
+    pub compensate_latency: bool,
 }
 
 impl Default for RenderOptions {
-    /// Blocks of 512, the reported tail, -80 dB, 30 s, all that the processor can hold in flight.
+    /// Blocks of 512, the reported tail, -80 dB, 30 s, all that the processor can hold in flight,
+    /// latency compensated.
     fn default() -> Self {
         Self {
             block_size: 512,
@@ -37,6 +40,7 @@ impl Default for RenderOptions {
             tail_threshold: 1e-4,
             max_tail_seconds: 30.0,
             look_ahead: usize::MAX,
+            compensate_latency: true,
         }
     }
 }
@@ -78,10 +82,6 @@ impl BlockSource for MidiSource {
             transport: Some(self.tempo_map.transport_at(start, self.sample_rate)),
         })
     }
-
-    fn rewind(&mut self) {
-        self.next = 0;
-    }
 }
 
 /// A render of a MIDI file, block by block: latency compensated, with the playhead of the file's
@@ -116,7 +116,7 @@ impl MidiRenderer {
         let silence = options.tail_watch(frames(midi_seconds, io.sample_rate))?;
         let total = frames(duration_seconds, io.sample_rate);
         Ok(Self {
-            run: Run::new(io, options.block_size, options.look_ahead, total, silence)?,
+            run: Run::new(io, options, total, silence)?,
             source: MidiSource {
                 schedule,
                 tempo_map: file.tempo_map(),
@@ -153,6 +153,11 @@ impl MidiRenderer {
     #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
     pub fn current_time(&self) -> f64 {
         self.run.position() as f64 / self.source.sample_rate
+    }
+
+    /// MIDI messages that the processor gave out so far; a render has no place for them.
+    pub fn midi_dropped(&self) -> u64 {
+        self.run.midi_dropped
     }
 
     /// Part that is done, 0 to 1; 1 if there is nothing to render. An automatic tail that ends
@@ -230,7 +235,8 @@ impl MidiRenderer {
 
     /// Drops what is in flight and begins again. Resetting the plugin itself is the caller's.
     pub fn reset<P: BlockProcessor + ?Sized>(&mut self, processor: &mut P) {
-        self.run.rewind(processor, &mut self.source);
+        self.run.rewind(processor);
+        self.source.next = 0;
     }
 }
 

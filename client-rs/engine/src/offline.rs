@@ -1,9 +1,10 @@
 //! Pulling a song through a processor as fast as it goes: rings full, latency taken out.
 
 use plugpen_proto::Error;
-use plugpen_proto::event::EventList;
+use plugpen_proto::event::{Event, EventBody, EventList};
 use plugpen_proto::v1::ErrorReason;
 
+use crate::midi_renderer::RenderOptions;
 use crate::processor::{BlockProcessor, Io, PlanesMut, collect, drain};
 use crate::tail::SilenceWatch;
 
@@ -31,8 +32,10 @@ pub(crate) trait BlockSource {
         to: &mut dyn BlockProcessor,
     ) -> Result<(), Error>;
 
-    /// The next block is the first again.
-    fn rewind(&mut self);
+    /// Frames by which it turned out to be shorter than was said.
+    fn missing(&self) -> u64 {
+        0
+    }
 }
 
 /// A pass through a processor, block by block.
@@ -46,6 +49,8 @@ pub(crate) struct Run {
     pub channels: usize,
     /// Frames to yield.
     pub total: u64,
+    /// What that was before the source came to an early end.
+    promised: u64,
     pub latency: u64,
     /// Blocks to keep in flight at most.
     look_ahead: usize,
@@ -54,16 +59,18 @@ pub(crate) struct Run {
     taken: u64,
     finished: bool,
     events: EventList,
+    /// MIDI that was given out: nobody asked for it.
+    pub midi_dropped: u64,
 }
 
 impl Run {
     pub fn new(
         io: &Io,
-        block_size: usize,
-        look_ahead: usize,
+        options: &RenderOptions,
         total: u64,
         silence: Option<SilenceWatch>,
     ) -> Result<Self, Error> {
+        let block_size = options.block_size;
         if block_size == 0 {
             return Err(Error::invalid("block_size must be at least 1, got 0"));
         }
@@ -73,7 +80,10 @@ impl Run {
                 io.max_block_size
             )));
         }
-        let latency = u64::try_from(io.latency_samples).unwrap_or(u64::MAX);
+        let latency = match options.compensate_latency {
+            true => u64::try_from(io.latency_samples).unwrap_or(u64::MAX),
+            false => 0,
+        };
         if latency > crate::schedule::frames(LONGEST_LATENCY, io.sample_rate) {
             return Err(Error::unsupported(format!(
                 "the reported latency of {latency} samples is over {LONGEST_LATENCY} seconds"
@@ -83,19 +93,26 @@ impl Run {
             block_size,
             channels: io.outputs.max(1),
             total,
+            promised: total,
             latency,
-            look_ahead: look_ahead.max(1),
+            look_ahead: options.look_ahead.max(1),
             silence,
             fed: 0,
             taken: 0,
             finished: total == 0,
             events: EventList::new(),
+            midi_dropped: 0,
         })
     }
 
     /// Frames yielded so far.
     pub fn position(&self) -> u64 {
         self.taken.saturating_sub(self.latency)
+    }
+
+    /// The same, no further than the end.
+    pub fn done(&self) -> u64 {
+        self.position().min(self.total)
     }
 
     pub fn is_finished(&self) -> bool {
@@ -156,9 +173,15 @@ impl Run {
             }
             let mut planes: Vec<_> = output.iter_mut().map(|plane| &mut **plane).collect();
             let mut audio = PlanesMut::F32(&mut planes);
-            let (frames, _) = collect(processor, &mut audio, &mut self.events)?;
+            let (frames, dropped) = collect(processor, &mut audio, &mut self.events)?;
+            let is_midi = |event: &Event<'_>| matches!(event.body, EventBody::Midi(_));
+            let given = self.events.iter().filter(is_midi).count();
+            self.midi_dropped += dropped + u64::try_from(given).unwrap_or(0);
             if let Some(kept) = self.keep(frames.min(self.block_size), output) {
                 return Ok(Some(kept));
+            }
+            if self.finished {
+                return Ok(None);
             }
         }
     }
@@ -170,12 +193,15 @@ impl Run {
         source: &mut dyn BlockSource,
     ) -> Result<(), Error> {
         let room = processor.capacity().min(self.look_ahead);
-        let end = self.total.saturating_add(self.latency);
+        let mut end = self.total.saturating_add(self.latency);
         while self.fed < end && processor.in_flight() < room {
             let left = usize::try_from(end - self.fed).unwrap_or(usize::MAX);
             let frames = left.min(self.block_size);
             source.submit(self.fed, frames, processor)?;
             self.fed += u64::try_from(frames).unwrap_or(u64::MAX);
+            let total = self.promised.saturating_sub(source.missing());
+            end = end - self.total + total;
+            self.total = total;
         }
         Ok(())
     }
@@ -185,32 +211,34 @@ impl Run {
         let skip = self.latency.saturating_sub(self.taken);
         let skip = usize::try_from(skip).unwrap_or(usize::MAX).min(frames);
         self.taken += u64::try_from(frames).unwrap_or(u64::MAX);
-        let kept = frames - skip;
+        // What lies beyond an early end was fed before that was known.
+        let beyond = self.position().saturating_sub(self.total);
+        let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
+        let kept = (frames - skip).saturating_sub(beyond);
         if skip > 0 {
             for plane in output.iter_mut() {
                 plane.copy_within(skip..frames, 0);
             }
         }
+        self.finished = self.position() >= self.total;
         if kept == 0 {
             return None;
         }
-        let end = self.position();
+        let end = self.position().min(self.total);
         let planes = output.iter().map(|plane| &plane[..kept]);
         let silent = self.silence.as_mut().is_some_and(|w| w.ends(end, planes));
-        self.finished = silent || end >= self.total;
+        self.finished |= silent;
         Some(kept)
     }
 
-    /// Drops what is in flight and begins again; the processor's own state is the caller's.
-    pub fn rewind<P: BlockProcessor + ?Sized>(
-        &mut self,
-        processor: &mut P,
-        source: &mut dyn BlockSource,
-    ) {
+    /// Drops what is in flight and begins again; the source and the processor's own state are the
+    /// caller's.
+    pub fn rewind<P: BlockProcessor + ?Sized>(&mut self, processor: &mut P) {
         drain(processor);
-        source.rewind();
         self.fed = 0;
         self.taken = 0;
+        self.total = self.promised;
+        self.midi_dropped = 0;
         self.finished = self.total == 0;
         if let Some(watch) = &mut self.silence {
             watch.reset();
@@ -257,7 +285,7 @@ impl Run {
             let audio: Vec<_> = output.iter().map(|plane| &plane[..frames]).collect();
             let block = RenderedBlock {
                 audio: &audio,
-                done: self.position(),
+                done: self.done(),
                 total: self.total,
             };
             if let Err(error) = on_block(block) {

@@ -173,6 +173,35 @@ pub trait BlockProcessor {
     /// The block is malformed or the processor is dead; then it was not taken.
     fn submit(&mut self, block: &BlockInput<'_>) -> Result<(), Error>;
 
+    /// The same, with parameter changes for each plugin of a chain: `parameters[plugin]`, and none
+    /// for those beyond its end. A processor that is no chain is the first of one. At one frame
+    /// they come before what is in `block.events`.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit); `IndexOutOfRange` for changes of a plugin that is not there.
+    fn submit_with(
+        &mut self,
+        block: &BlockInput<'_>,
+        parameters: &[EventList],
+    ) -> Result<(), Error> {
+        let other = parameters.iter().skip(1).position(|list| !list.is_empty());
+        if let Some(other) = other {
+            return Err(Error::out_of_range("plugin", other + 1, 1));
+        }
+        match parameters.first() {
+            Some(own) if !own.is_empty() => {
+                let mut events = own.clone();
+                block.events.iter().for_each(|event| events.push(event));
+                events.sort();
+                self.submit(&BlockInput {
+                    events: &events,
+                    ..*block
+                })
+            }
+            _ => self.submit(block),
+        }
+    }
+
     /// Takes the oldest block out, waiting for it if need be; returns its frames. There must be
     /// one in flight.
     ///
@@ -206,6 +235,13 @@ macro_rules! forward {
         }
         fn submit(&mut self, block: &BlockInput<'_>) -> Result<(), Error> {
             (**self).submit(block)
+        }
+        fn submit_with(
+            &mut self,
+            block: &BlockInput<'_>,
+            parameters: &[EventList],
+        ) -> Result<(), Error> {
+            (**self).submit_with(block, parameters)
         }
         fn collect(&mut self, block: &mut BlockOutput<'_>) -> Result<usize, Error> {
             (**self).collect(block)

@@ -54,7 +54,24 @@ impl MidiSchedule {
         schedule
     }
 
-    /// Seconds to the last channel event, 0 without one.
+    /// Messages with their frames from the start, in any order.
+    pub fn from_messages<'a>(messages: impl IntoIterator<Item = (u64, &'a [u8])>) -> Self {
+        let mut messages: Vec<_> = messages.into_iter().collect();
+        messages.sort_by_key(|(sample, _)| *sample);
+        let mut schedule = Self::default();
+        for (sample, message) in messages {
+            schedule.samples.push(sample);
+            schedule.messages.push_midi(0, message);
+        }
+        schedule
+    }
+
+    /// Frames up to and with the last message; 0 without one.
+    pub fn frames(&self) -> u64 {
+        self.samples.last().map_or(0, |last| last.saturating_add(1))
+    }
+
+    /// Seconds to the last channel event of a file, 0 without one.
     pub fn length_seconds(&self) -> f64 {
         self.length_seconds
     }
@@ -76,18 +93,6 @@ impl MidiSchedule {
             _ => &[],
         });
         self.samples.iter().copied().zip(bytes)
-    }
-
-    /// The messages as events with offsets from the start, for
-    /// [`AudioInput::events`](crate::AudioInput::events). What lies beyond 2^32 frames is left out.
-    pub fn to_events(&self) -> EventList {
-        let mut events = EventList::new();
-        for (sample, bytes) in self.iter() {
-            if let Ok(offset) = u32::try_from(sample) {
-                events.push_midi(offset, bytes);
-            }
-        }
-        events
     }
 
     /// Appends the messages of a block. `next` is the first one not yet played, at or after
@@ -175,7 +180,9 @@ mod tests {
             (48_000, &[0x90, 61, 1]),
         ];
         assert_eq!(listed, expected);
-        assert_eq!(schedule.to_events().get(3).unwrap().offset, 48_000);
+        assert_eq!(schedule.frames(), 48_001);
+        let again = MidiSchedule::from_messages(schedule.iter().collect::<Vec<_>>());
+        assert!(again.iter().eq(schedule.iter()));
         assert_eq!(schedule.length_seconds(), 1.0);
     }
 

@@ -136,19 +136,19 @@ fn audio_goes_through_with_its_latency_taken_out() {
         .unwrap();
     let samples = audio(10_000);
     let planes: [&[f32]; 2] = [&samples, &samples];
-    let input = AudioInput {
-        audio: &planes,
+    let input = || AudioInput {
+        audio: Some(Box::new(plugpen::engine::PlanesFeed::new(&planes))),
         ..AudioInput::default()
     };
     let options = RenderOptions {
         tail: Tail::Seconds(0.0),
         ..RenderOptions::default()
     };
-    let output = plugpen::process_audio(&plugin, input, &options).unwrap();
+    let output = plugpen::process_audio(&plugin, input(), &options).unwrap();
     assert_eq!(output, [samples.clone(), samples.clone()]);
     let chain = PluginChain::new(vec![Arc::new(plugin), Arc::new(open(&server))]).unwrap();
     chain.reset().unwrap();
-    let output = plugpen::process_audio(&chain, input, &options).unwrap();
+    let output = plugpen::process_audio(&chain, input(), &options).unwrap();
     assert_eq!(output, [samples.clone(), samples]);
 }
 
@@ -202,15 +202,18 @@ fn a_midi_file_becomes_a_wav_file_and_says_how_far_it_is() {
         ..RenderOptions::default()
     };
     let mut told = Vec::new();
-    let mut render = |stop_at: f64| {
+    let mut render = |stop_at: u64| {
         plugpen::render_midi_to_file(
             &plugin,
             &file,
             &path,
-            plugpen::BitDepth::Int16,
+            &plugpen::FileOptions {
+                depth: plugpen::BitDepth::Int16,
+                ..plugpen::FileOptions::default()
+            },
             &options,
-            &mut |done| {
-                told.push(done);
+            &mut |done, total| {
+                told.push((done, total));
                 match done < stop_at {
                     true => Ok(()),
                     false => Err(plugpen::Error::invalid("stopped")),
@@ -218,9 +221,75 @@ fn a_midi_file_becomes_a_wav_file_and_says_how_far_it_is() {
             },
         )
     };
-    assert_eq!(render(2.0).unwrap(), 48_000);
-    assert_eq!(plugpen::engine::wav_info(&path).unwrap().frames, 48_000);
-    assert_eq!(render(0.5).unwrap_err().message, "stopped");
-    assert!(told[0] > 0.0 && told.contains(&1.0));
+    assert_eq!(render(u64::MAX).unwrap(), 48_000);
+    assert_eq!(plugpen::engine::audio_info(&path).unwrap().frames, 48_000);
+    assert_eq!(render(24_000).unwrap_err().message, "stopped");
+    assert_eq!(plugpen::engine::audio_info(&path).unwrap().frames, 48_000);
+    assert_eq!(told[0], (512, 48_000));
+    assert!(told.contains(&(48_000, 48_000)));
     assert_eq!(crate::common::play(&plugin, &ramp(64)).unwrap(), ramp(64));
+}
+
+#[test]
+fn a_file_goes_through_at_the_plugins_rate() {
+    use plugpen::engine::{AudioReader, WriteOptions, audio_info, fitted, read_audio, write_audio};
+    let server = server();
+    let plugin = open(&server);
+    let folder = tempfile::tempdir().unwrap();
+    let (dry, wet) = (
+        folder.path().join("dry.flac"),
+        folder.path().join("wet.wav"),
+    );
+    let tone: Vec<f32> = (0..8000_u16)
+        .map(|frame| (f32::from(frame) * 0.1).sin() * 0.5)
+        .collect();
+    let write = WriteOptions {
+        channels: 1,
+        sample_rate: 24_000,
+        depth: plugpen::BitDepth::Int24,
+        broadcast: None,
+    };
+    write_audio(&dry, &[&tone], &write).unwrap();
+    let reader = AudioReader::open(&dry).unwrap();
+    let input = AudioInput {
+        audio: Some(fitted(reader, 24_000, 48_000, 2).unwrap()),
+        ..AudioInput::default()
+    };
+    let options = RenderOptions {
+        tail: Tail::Seconds(0.0),
+        ..RenderOptions::default()
+    };
+    let normalized = plugpen::FileOptions {
+        depth: plugpen::BitDepth::Float32,
+        normalize: Some(0.0),
+        broadcast: None,
+    };
+    let mut told = 0;
+    let frames = plugpen::process_audio_to_file(
+        &plugin,
+        input,
+        &wet,
+        &normalized,
+        &options,
+        &mut |done, total| {
+            told = done;
+            assert_eq!(total, 16_000);
+            Ok(())
+        },
+    );
+    assert_eq!((frames.unwrap(), told), (16_000, 16_000));
+    let info = audio_info(&wet).unwrap();
+    assert_eq!((info.channels, info.sample_rate), (2, 48_000));
+    let (planes, _) = read_audio(&wet).unwrap();
+    let peak = planes[0].iter().fold(0.0_f32, |peak, s| peak.max(s.abs()));
+    assert!((peak - 1.0).abs() < 1e-6, "{peak}");
+    assert_eq!(planes[0], planes[1]);
+    // The ends of the tone overshoot, so that what is between them is a little lower.
+    let inner = planes[0][1000..15_000].iter();
+    let peak = inner.fold(0.0_f32, |peak, s| peak.max(s.abs()));
+    assert!(peak > 0.8, "{peak}");
+    for frame in 1000..15_000_u16 {
+        let expected = (f32::from(frame) * 0.05).sin() * peak;
+        assert!((planes[0][usize::from(frame)] - expected).abs() < 1e-3);
+    }
 }

@@ -10,7 +10,7 @@ pub struct ToWorker {
     pub after_block: u64,
     #[prost(
         oneof = "to_worker::Call",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
     )]
     pub call: ::core::option::Option<to_worker::Call>,
 }
@@ -44,6 +44,8 @@ pub mod to_worker {
         BeginParameterGesture(super::super::super::v1::BeginParameterGestureRequest),
         #[prost(message, tag = "28")]
         EndParameterGesture(super::super::super::v1::EndParameterGestureRequest),
+        #[prost(message, tag = "29")]
+        ListNoteExpressions(super::super::super::v1::ListNoteExpressionsRequest),
         #[prost(message, tag = "30")]
         GetState(super::super::super::v1::GetStateRequest),
         #[prost(message, tag = "31")]
@@ -109,7 +111,7 @@ pub struct FromWorker {
     pub id: u64,
     #[prost(
         oneof = "from_worker::Body",
-        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
+        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
     )]
     pub body: ::core::option::Option<from_worker::Body>,
 }
@@ -149,6 +151,8 @@ pub mod from_worker {
         BeginParameterGesture(super::super::super::v1::BeginParameterGestureResponse),
         #[prost(message, tag = "28")]
         EndParameterGesture(super::super::super::v1::EndParameterGestureResponse),
+        #[prost(message, tag = "29")]
+        ListNoteExpressions(super::super::super::v1::ListNoteExpressionsResponse),
         #[prost(message, tag = "30")]
         GetState(super::super::super::v1::GetStateResponse),
         #[prost(message, tag = "31")]
@@ -241,15 +245,17 @@ pub struct Loaded {
 /// file (VST).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Probe {
-    /// LV2: bundles' paths, or folders to search when `search` is set. VST3: modules, of
-    /// which `search` only lists the classes: none is made, and channels are not known.
+    /// LV2: bundles' paths, or folders to search when `search` is set. VST3, VST2,
+    /// AudioUnit: files and bundles, of which `search` only lists the plugins: none of
+    /// several is made, and channels are not known.
     #[prost(string, repeated, tag = "1")]
     pub paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(bool, tag = "2")]
     pub search: bool,
     #[prost(enumeration = "super::super::v1::PluginFormat", tag = "3")]
     pub format: i32,
-    /// Only the plugin with this identifier (an LV2 URI), when not empty.
+    /// Only the plugin with this identifier, when not empty (see
+    /// `plugpen.v1.PluginDescription`).
     #[prost(string, tag = "4")]
     pub identifier: ::prost::alloc::string::String,
 }

@@ -178,7 +178,7 @@ impl Player {
         while let Some((_, message)) = self.midi.pop() {
             push(&mut self.events, 0, message, &self.meters);
         }
-        self.events.sort_messages();
+        self.events.sort();
         if let Some(written) = &mut self.written {
             written.read(&mut self.input, frames);
         }

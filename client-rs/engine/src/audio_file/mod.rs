@@ -1,6 +1,12 @@
-//! WAV files, `[channel][frame]` in single precision.
+//! Audio files, `[channel][frame]` in single precision.
 
+mod broadcast;
+mod flac_writer;
+mod packets;
+mod partial;
 mod read;
+mod wave;
+mod wave_writer;
 mod write;
 
 use std::path::Path;
@@ -8,13 +14,9 @@ use std::path::Path;
 use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
 
-pub use read::{AudioInfo, read_wav, wav_info};
-pub use write::{BitDepth, WavWriter, write_wav};
-
-/// What integer samples are multiples of: 1 / 2^(bits - 1).
-fn full_scale(bits: u16) -> f64 {
-    f64::from(2.0_f32).powi(i32::from(bits) - 1)
-}
+pub use broadcast::BroadcastInfo;
+pub use read::{AudioInfo, AudioReader, audio_info, read_audio};
+pub use write::{AudioFormat, AudioWriter, BitDepth, WriteOptions, write_audio};
 
 fn not_found(path: &Path) -> Error {
     Error::new(

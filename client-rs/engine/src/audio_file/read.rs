@@ -1,18 +1,25 @@
-//! Reading WAV files. The bytes are a stranger's.
+//! Reading audio files. The bytes are a stranger's.
 
 use std::fs::File;
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use hound::{SampleFormat, WavReader};
 use plugpen_proto::Error;
+use plugpen_proto::v1::ErrorReason;
+use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
+use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::errors::Error as SymphoniaError;
+use symphonia::core::packet::Packet;
 
-use super::{full_scale, not_found, unreadable};
+use super::packets::{Next, Packets};
+use super::{not_found, unreadable};
 
-/// Longest description of a format that is read, in bytes; the longest known has 40.
-const MAX_FORMAT: u64 = 1024;
+/// Most samples of a file that is read at once, 16 GiB of them. A short file can stand for a very
+/// long silence.
+const MOST_SAMPLES: u64 = 1 << 32;
+/// Frames before a position from which a codec with a memory is decoded to be exact there.
+const RUN_UP: u64 = 16_384;
 
-/// What an audio file is, read from its header.
+/// What an audio file is.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AudioInfo {
     /// Channels.
@@ -21,138 +28,325 @@ pub struct AudioInfo {
     pub sample_rate: u32,
     /// Frames.
     pub frames: u64,
-    /// Length in seconds; 0 at a rate of 0.
+    /// Length in seconds.
     pub duration_seconds: f64,
 }
 
-/// A file as hound gets to see it: format and samples, nothing else.
-type Samples = WavReader<std::io::Chain<Cursor<Vec<u8>>, std::io::Take<BufReader<File>>>>;
-
-/// Reads a WAV file of 8, 16, 24 or 32 bit integers or 32 bit floats: `[channel][frame]` and
-/// frames a second. A file cut short gives the frames it has.
+/// An audio file that is read block by block: WAV (also RF64, BW64 and Wave64), AIFF, CAF, FLAC,
+/// MP3, Ogg Vorbis, AAC and ALAC (M4A). What it is is told by its content.
 ///
-/// # Errors
-/// `NotFound`, or `InvalidInput` if it is not such a file.
-pub fn read_wav(path: impl AsRef<Path>) -> Result<(Vec<Vec<f32>>, u32), Error> {
-    let path = path.as_ref();
-    let mut reader = open(path)?;
-    let spec = reader.spec();
-    let channels = usize::from(spec.channels);
-    let mut planes = vec![Vec::new(); channels];
-    let mut channel = 0;
-    let mut push = |sample: f32| {
-        planes[channel].push(sample);
-        channel = (channel + 1) % channels;
-    };
-    match spec.sample_format {
-        SampleFormat::Float => {
-            for sample in reader.samples::<f32>() {
-                push(sample.map_err(|error| unreadable(path, error))?);
+/// What encoders of MP3 and Vorbis put before and after the sound is left out. A file cut short
+/// gives the frames it has. A packet of MP3, Vorbis or AAC that is damaged is silent, and counted
+/// ([`damaged`](Self::damaged)); a damaged file of another format is an error.
+pub struct AudioReader {
+    path: PathBuf,
+    packets: Packets,
+    decoder: Box<dyn AudioDecoder>,
+    /// Damage is made up for.
+    lossy: bool,
+    info: AudioInfo,
+    /// What was decoded and not read yet begins at `taken`.
+    block: Vec<Vec<f32>>,
+    taken: usize,
+    /// The frame that is read next.
+    position: u64,
+    decoded: u64,
+    damaged: u64,
+}
+
+impl std::fmt::Debug for AudioReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioReader")
+            .field("path", &self.path)
+            .field("info", &self.info)
+            .field("position", &self.position)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AudioReader {
+    /// Opens a file, at its beginning. Where the header does not say how long it is (MP3, Vorbis,
+    /// AAC), all packets are looked at once, without decoding.
+    ///
+    /// # Errors
+    /// `NotFound`, or `InvalidInput` if it is not such a file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let (packets, decoder, lossy) = opened(path)?;
+        let parameters = decoder.codec_params();
+        let channels = parameters.channels.as_ref();
+        let mut reader = Self {
+            path: path.to_owned(),
+            info: AudioInfo {
+                channels: channels.map_or(0, |channels| channels.count()),
+                sample_rate: parameters.sample_rate.unwrap_or(0),
+                frames: 0,
+                duration_seconds: 0.0,
+            },
+            packets,
+            decoder,
+            lossy,
+            block: Vec::new(),
+            taken: 0,
+            position: 0,
+            decoded: 0,
+            damaged: 0,
+        };
+        let said = reader.packets.frames_said();
+        if said.is_none() || reader.info.channels == 0 {
+            // Some say how many channels they have only to their decoder.
+            reader.look_through(said)?;
+        } else {
+            reader.info.frames = said.unwrap_or(0);
+        }
+        if reader.info.channels == 0 || reader.info.sample_rate == 0 {
+            return Err(reader.unreadable("it has no channels or no sample rate"));
+        }
+        #[allow(clippy::cast_precision_loss, reason = "seconds for people")]
+        let frames = reader.info.frames as f64;
+        reader.info.duration_seconds = frames / f64::from(reader.info.sample_rate);
+        Ok(reader)
+    }
+
+    /// What it is.
+    pub fn info(&self) -> AudioInfo {
+        self.info
+    }
+
+    /// Its frames.
+    pub fn frames(&self) -> u64 {
+        self.info.frames
+    }
+
+    /// The frame that is read next.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Packets read so far that were damaged and are silent.
+    pub fn damaged(&self) -> u64 {
+        self.damaged
+    }
+
+    /// Reads the next frames into planes of one length, `[channel][frame]`; returns how many: fewer
+    /// than there is room for only at the end, and 0 from then on. Channels that the file has not
+    /// got are left untouched, surplus ones dropped.
+    ///
+    /// # Errors
+    /// `InvalidInput` if the file is damaged, or changes its channels or rate half-way.
+    pub fn read(&mut self, planes: &mut [&mut [f32]]) -> Result<usize, Error> {
+        let room = planes.iter().map(|plane| plane.len()).min().unwrap_or(0);
+        let mut done = 0;
+        while done < room {
+            let left = self.info.frames.saturating_sub(self.position);
+            if left == 0 || !self.fill()? {
+                break;
+            }
+            let block = self.block.first().map_or(0, Vec::len);
+            let frames = (block - self.taken)
+                .min(room - done)
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            for (plane, samples) in planes.iter_mut().zip(&self.block) {
+                plane[done..done + frames]
+                    .copy_from_slice(&samples[self.taken..self.taken + frames]);
+            }
+            self.taken += frames;
+            done += frames;
+            self.position += u64::try_from(frames).unwrap_or(0);
+        }
+        Ok(done)
+    }
+
+    /// Goes to a frame; beyond the end is the end.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open) and [`read`](Self::read).
+    pub fn seek(&mut self, frame: u64) -> Result<(), Error> {
+        let frame = frame.min(self.info.frames);
+        let run_up = if self.lossy { RUN_UP } else { 0 };
+        self.block.iter_mut().for_each(Vec::clear);
+        self.taken = 0;
+        let found = match frame.checked_sub(run_up) {
+            Some(before) => self.packets.seek(before).filter(|found| *found <= frame),
+            None => None,
+        };
+        self.decoder.reset();
+        if found.is_none() {
+            (self.packets, self.decoder, self.lossy) = opened(&self.path)?;
+        }
+        self.position = found.unwrap_or(0);
+        // The first packet says where it is, which need not be where the format thought.
+        let mut first = found.is_some();
+        while self.position < frame {
+            let at = match self.packets.next().map_err(|why| self.unreadable(why))? {
+                Next::Packet(packet) => {
+                    let start = self.packets.start(&packet);
+                    self.decode(&packet)?;
+                    start
+                }
+                Next::Stream(parameters) => {
+                    self.start_stream(&parameters)?;
+                    None
+                }
+                Next::End => break,
+            };
+            if let Some(at) = at.filter(|_| std::mem::take(&mut first)) {
+                self.position = at;
+            }
+            let frames = u64::try_from(self.block.first().map_or(0, Vec::len)).unwrap_or(0);
+            let skip = frames.min(frame.saturating_sub(self.position));
+            self.taken = usize::try_from(skip).unwrap_or(0);
+            self.position += skip;
+        }
+        Ok(())
+    }
+
+    /// Sees to it that there are frames to take; `false` at the end.
+    fn fill(&mut self) -> Result<bool, Error> {
+        while self.taken >= self.block.first().map_or(0, Vec::len) {
+            match self.packets.next().map_err(|why| self.unreadable(why))? {
+                Next::Packet(packet) => self.decode(&packet)?,
+                Next::Stream(parameters) => self.start_stream(&parameters)?,
+                Next::End if self.decoded == 0 && self.damaged > 0 => {
+                    return Err(self.unreadable("none of it can be decoded"));
+                }
+                Next::End => return Ok(false),
             }
         }
-        SampleFormat::Int => {
-            let scale = full_scale(spec.bits_per_sample).recip();
-            for sample in reader.samples::<i32>() {
-                let sample = sample.map_err(|error| unreadable(path, error))?;
-                #[allow(
-                    clippy::cast_possible_truncation,
-                    reason = "the nearest single precision number is meant"
-                )]
-                push((f64::from(sample) * scale) as f32);
+        Ok(true)
+    }
+
+    fn decode(&mut self, packet: &Packet) -> Result<(), Error> {
+        self.taken = 0;
+        match self.decoder.decode(packet) {
+            Ok(decoded) => {
+                let spec = decoded.spec();
+                let changed = decoded.frames() > 0
+                    && self.info.channels > 0
+                    && decoded.num_planes() != self.info.channels
+                    || spec.rate() != self.info.sample_rate;
+                if changed {
+                    return Err(self.unreadable(
+                        "it changes its channels or its sample rate half-way; split it there",
+                    ));
+                }
+                decoded.copy_to_vecs_planar(&mut self.block);
+                self.decoded += 1;
+                Ok(())
             }
+            Err(SymphoniaError::DecodeError(_) | SymphoniaError::IoError(_)) if self.lossy => {
+                self.damaged += 1;
+                let frames = self.packets.length(packet).min(RUN_UP);
+                self.block.resize(self.info.channels, Vec::new());
+                for plane in &mut self.block {
+                    plane.clear();
+                    plane.resize(usize::try_from(frames).unwrap_or(0), 0.0);
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.unreadable(format!("frame {}: {error}", self.position))),
         }
     }
-    Ok((planes, spec.sample_rate))
+
+    fn start_stream(&mut self, parameters: &AudioCodecParameters) -> Result<(), Error> {
+        self.decoder = decoder(parameters).map_err(|why| self.unreadable(why))?;
+        Ok(())
+    }
+
+    /// Counts the frames, and asks a decoder for what the header does not say.
+    fn look_through(&mut self, said: Option<u64>) -> Result<(), Error> {
+        let mut frames = 0_u64;
+        loop {
+            match self.packets.next().map_err(|why| self.unreadable(why))? {
+                Next::Packet(packet) => {
+                    frames = frames.saturating_add(self.packets.length(&packet));
+                    if self.info.channels == 0 && self.decode(&packet).is_ok() {
+                        self.info.channels = self.block.len();
+                    }
+                    if said.is_some() && self.info.channels > 0 {
+                        break;
+                    }
+                }
+                Next::Stream(_) => {}
+                Next::End => break,
+            }
+        }
+        self.info.frames = said.unwrap_or(frames);
+        (self.packets, self.decoder, self.lossy) = opened(&self.path)?;
+        self.block.clear();
+        (self.taken, self.decoded, self.damaged) = (0, 0, 0);
+        Ok(())
+    }
+
+    fn unreadable(&self, why: impl std::fmt::Display) -> Error {
+        unreadable(&self.path, why)
+    }
 }
 
-/// Reads the header of a WAV file.
-///
-/// # Errors
-/// As [`read_wav`].
-pub fn wav_info(path: impl AsRef<Path>) -> Result<AudioInfo, Error> {
-    let reader = open(path.as_ref())?;
-    let spec = reader.spec();
-    let frames = reader.duration();
-    Ok(AudioInfo {
-        channels: usize::from(spec.channels),
-        sample_rate: spec.sample_rate,
-        frames: u64::from(frames),
-        duration_seconds: match spec.sample_rate {
-            0 => 0.0,
-            rate => f64::from(frames) / f64::from(rate),
-        },
-    })
-}
-
-fn open(path: &Path) -> Result<Samples, Error> {
+fn opened(path: &Path) -> Result<(Packets, Box<dyn AudioDecoder>, bool), Error> {
     let file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => not_found(path),
         _ => unreadable(path, error),
     })?;
-    let length = file
-        .metadata()
-        .map_err(|error| unreadable(path, error))?
-        .len();
-    let mut file = BufReader::new(file);
-    let (format, begin, bytes) = find(&mut file, length).map_err(|why| unreadable(path, why))?;
-    let seeked = file.seek(SeekFrom::Start(begin));
-    seeked.map_err(|error| unreadable(path, error))?;
-    let header = header(&format, bytes);
-    let samples = Cursor::new(header).chain(file.take(u64::from(bytes)));
-    WavReader::new(samples).map_err(|error| unreadable(path, error))
+    let (packets, parameters) = Packets::open(file).map_err(|why| unreadable(path, why))?;
+    let decoder = decoder(&parameters).map_err(|why| unreadable(path, why))?;
+    let lossy = [CODEC_ID_MP3, CODEC_ID_VORBIS, CODEC_ID_AAC].contains(&parameters.codec);
+    Ok((packets, decoder, lossy))
 }
 
-/// The format chunk, and where the samples begin and how many bytes of them there are.
+fn decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, String> {
+    symphonia::default::get_codecs()
+        .make_audio_decoder(parameters, &AudioDecoderOptions::default())
+        .map_err(|error| error.to_string())
+}
+
+/// Reads a whole audio file: `[channel][frame]` and frames a second. See [`AudioReader`].
 ///
-/// hound is not left to look for them: it forgets the byte that pads a chunk of odd length, and
-/// gives up on a file whose end is missing or whose length was never filled in.
-fn find(file: &mut (impl Read + Seek), length: u64) -> Result<(Vec<u8>, u64, u32), String> {
-    let mut head = [0; 12];
-    file.read_exact(&mut head)
-        .map_err(|_| "it is too short for a WAV file".to_owned())?;
-    if !head.starts_with(b"RIFF") || !head.ends_with(b"WAVE") {
-        return Err("it is not a WAV file".into());
+/// # Errors
+/// Those of [`AudioReader`]; `LimitReached` where it does not fit into memory.
+pub fn read_audio(path: impl AsRef<Path>) -> Result<(Vec<Vec<f32>>, u32), Error> {
+    let mut reader = AudioReader::open(path)?;
+    let info = reader.info();
+    let channels = u64::try_from(info.channels).unwrap_or(u64::MAX);
+    if info.frames.saturating_mul(channels) > MOST_SAMPLES {
+        return Err(too_long(&reader));
     }
-    let mut at = 12;
-    let mut format = None;
+    let frames = usize::try_from(info.frames).map_err(|_| too_long(&reader))?;
+    let mut planes: Vec<Vec<f32>> = vec![Vec::new(); info.channels];
+    for plane in &mut planes {
+        let reserved = plane.try_reserve_exact(frames);
+        reserved.map_err(|_| too_long(&reader))?;
+        // A header can promise what does not come: memory is used as it is read.
+    }
+    let mut block = vec![vec![0.0; 8192]; info.channels];
     loop {
-        let mut head = [0; 8];
-        file.seek(SeekFrom::Start(at))
-            .and_then(|_| file.read_exact(&mut head))
-            .map_err(|_| "it has no samples".to_owned())?;
-        let [a, b, c, d, size @ ..] = head;
-        let size = u64::from(u32::from_le_bytes(size));
-        let body = at + 8;
-        match &[a, b, c, d] {
-            b"fmt " if size <= MAX_FORMAT => {
-                let mut bytes = Vec::new();
-                let read = file.take(size).read_to_end(&mut bytes);
-                read.map_err(|error| error.to_string())?;
-                format = Some(bytes);
-            }
-            b"data" => {
-                let format = format.ok_or("its samples come before their format")?;
-                let frame = match format.get(12..14) {
-                    Some(&[low, high]) => u64::from(u16::from_le_bytes([low, high])).max(1),
-                    _ => return Err("its format is too short".into()),
-                };
-                let there = size.min(length.saturating_sub(body));
-                let bytes = u32::try_from(there - there % frame);
-                return Ok((format, body, bytes.map_err(|error| error.to_string())?));
-            }
-            _ => {}
+        let mut room: Vec<_> = block.iter_mut().map(Vec::as_mut_slice).collect();
+        let read = reader.read(&mut room)?;
+        if read == 0 {
+            return Ok((planes, info.sample_rate));
         }
-        at = body + size + size % 2;
+        for (plane, block) in planes.iter_mut().zip(&block) {
+            plane.extend_from_slice(&block[..read]);
+        }
     }
 }
 
-/// A WAV header with that format and so many bytes of samples.
-fn header(format: &[u8], bytes: u32) -> Vec<u8> {
-    let format_bytes = u32::try_from(format.len()).unwrap_or(u32::MAX);
-    let mut header = b"RIFF\0\0\0\0WAVEfmt ".to_vec();
-    header.extend(format_bytes.to_le_bytes());
-    header.extend(format);
-    header.extend(b"data");
-    header.extend(bytes.to_le_bytes());
-    header
+/// What an audio file is, without decoding it. See [`AudioReader::open`].
+///
+/// # Errors
+/// As [`AudioReader::open`].
+pub fn audio_info(path: impl AsRef<Path>) -> Result<AudioInfo, Error> {
+    AudioReader::open(path).map(|reader| reader.info())
+}
+
+fn too_long(reader: &AudioReader) -> Error {
+    Error::new(
+        ErrorReason::LimitReached,
+        format!(
+            "Failed to read audio file: {}: {} frames of {} channels do not fit into memory; read it block by block",
+            reader.path.display(),
+            reader.info.frames,
+            reader.info.channels
+        ),
+    )
 }

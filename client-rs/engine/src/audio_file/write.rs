@@ -1,17 +1,44 @@
-//! Writing WAV files.
+//! Writing audio files.
 
-use std::fs::File;
-use std::io::BufWriter;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use hound::{SampleFormat, WavSpec};
 use plugpen_proto::Error;
-use plugpen_proto::v1::ErrorReason;
 
-use super::{full_scale, unwritable};
+use super::broadcast::BroadcastInfo;
+use super::flac_writer::FlacWriter;
+use super::wave_writer::WaveWriter;
 
-/// Bytes of everything but samples in the longest header that is written, and the padding.
-const HEADER: u64 = 80;
+/// Frames of a whole file that are written at a time.
+const BLOCK: usize = 4096;
+
+/// What kinds of file are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AudioFormat {
+    /// `.wav`; RF64 where it becomes too large.
+    Wav,
+    /// `.flac`.
+    Flac,
+}
+
+impl AudioFormat {
+    /// That of a path's extension, whatever its case.
+    ///
+    /// # Errors
+    /// `InvalidInput` for others.
+    pub fn of(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let extension = path.as_ref().extension();
+        let extension = extension.map_or(String::new(), |extension| {
+            format!(".{}", extension.to_string_lossy())
+        });
+        match extension.to_ascii_lowercase().as_str() {
+            ".wav" => Ok(Self::Wav),
+            ".flac" => Ok(Self::Flac),
+            _ => Err(Error::invalid(format!(
+                "Unsupported audio format for writing: '{extension}'. Supported: WAV (.wav), FLAC (.flac)."
+            ))),
+        }
+    }
+}
 
 /// How samples are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -21,7 +48,7 @@ pub enum BitDepth {
     /// 24 bit integers.
     #[default]
     Int24,
-    /// 32 bit floats.
+    /// 32 bit floats, in WAV files only.
     Float32,
 }
 
@@ -51,81 +78,109 @@ impl BitDepth {
     }
 }
 
-/// A WAV file that is written block by block.
-///
-/// Integers are rounded to the nearest step of 1 / 2^(bits - 1) and saturate at full scale, a
-/// sample that is no number becomes 0; floats are stored as they are. A file that would pass 4 GiB,
-/// which the format cannot hold, is refused before it does.
-pub struct WavWriter {
-    writer: hound::WavWriter<BufWriter<File>>,
-    path: PathBuf,
-    depth: BitDepth,
-    channels: usize,
-    frames: u64,
-    most_frames: u64,
+/// What is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Channels.
+    pub channels: usize,
+    /// Frames a second.
+    pub sample_rate: u32,
+    /// How samples are stored.
+    pub depth: BitDepth,
+    /// Makes a WAV file a Broadcast Wave file.
+    pub broadcast: Option<BroadcastInfo>,
 }
 
-impl std::fmt::Debug for WavWriter {
+impl WriteOptions {
+    /// Checks that a file of this name can be written so, before anything is rendered for it.
+    ///
+    /// # Errors
+    /// `InvalidInput` for another extension than `.wav` and `.flac`, 32 bits or Broadcast Wave
+    /// fields with FLAC.
+    pub fn check(&self, path: impl AsRef<Path>) -> Result<AudioFormat, Error> {
+        let format = AudioFormat::of(path)?;
+        if format == AudioFormat::Flac && self.depth == BitDepth::Float32 {
+            return Err(Error::invalid(
+                "bit_depth must be 16 or 24 for FLAC, got 32",
+            ));
+        }
+        if format == AudioFormat::Flac && self.broadcast.is_some() {
+            return Err(Error::invalid(
+                "bwf: only WAV files have Broadcast Wave fields, not FLAC",
+            ));
+        }
+        Ok(format)
+    }
+}
+
+/// An audio file that is written block by block, in the format of its extension.
+///
+/// Integers are rounded to the nearest step of 1 / 2^(bits - 1) and saturate at full scale, a
+/// sample that is no number becomes 0; floats are stored as they are. A WAV file that passes 4 GiB
+/// becomes RF64.
+///
+/// The file gets its name, and replaces what had it, when it is complete
+/// ([`finish`](Self::finish)). Until then it is `.NAME.*.part` beside it; a writer that is dropped
+/// removes that, a process that is killed leaves it.
+pub struct AudioWriter {
+    inner: Inner,
+    channels: usize,
+    frames: u64,
+}
+
+enum Inner {
+    Wave(WaveWriter),
+    Flac(Box<FlacWriter>),
+}
+
+impl std::fmt::Debug for AudioWriter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WavWriter")
-            .field("path", &self.path)
-            .field("depth", &self.depth)
+        f.debug_struct("AudioWriter")
+            .field("path", &self.path())
+            .field("channels", &self.channels)
             .field("frames", &self.frames)
             .finish_non_exhaustive()
     }
 }
 
-impl WavWriter {
-    /// Creates a file, or empties the one that is there.
+impl AudioWriter {
+    /// Begins a file.
     ///
     /// # Errors
-    /// `InvalidInput` for no channels, no rate, or more of either than the format can name;
-    /// `NotAllowed` if the file cannot be created.
-    pub fn create(
-        path: impl AsRef<Path>,
-        channels: usize,
-        sample_rate: u32,
-        depth: BitDepth,
-    ) -> Result<Self, Error> {
+    /// Those of [`WriteOptions::check`]; `InvalidInput` for no channels, no rate, or more of either
+    /// than the format can name; `NotAllowed` if the file cannot be created.
+    pub fn create(path: impl AsRef<Path>, options: &WriteOptions) -> Result<Self, Error> {
         let path = path.as_ref();
-        let frame_bytes = channels.saturating_mul(usize::from(depth.bits() / 8));
-        let named = u16::try_from(frame_bytes)
-            .ok()
-            .zip(u16::try_from(channels).ok());
-        let Some((frame_bytes, count)) = named.filter(|(frame_bytes, _)| {
-            *frame_bytes > 0
-                && sample_rate > 0
-                && u32::from(*frame_bytes).checked_mul(sample_rate).is_some()
-        }) else {
-            return Err(Error::invalid(format!(
-                "a WAV file cannot have {channels} channels at {sample_rate} Hz: at least 1 of each, at most 65535 bytes a frame and 4 GiB a second"
-            )));
-        };
-        let spec = WavSpec {
-            channels: count,
+        let WriteOptions {
+            channels,
             sample_rate,
-            bits_per_sample: depth.bits(),
-            sample_format: match depth {
-                BitDepth::Int16 | BitDepth::Int24 => SampleFormat::Int,
-                BitDepth::Float32 => SampleFormat::Float,
-            },
-        };
-        let file = File::create(path).map_err(|error| unwritable(path, error))?;
-        let writer = hound::WavWriter::new(BufWriter::new(file), spec);
-        Ok(Self {
-            writer: writer.map_err(|error| unwritable(path, error))?,
-            path: path.to_owned(),
             depth,
+            ref broadcast,
+        } = *options;
+        let inner = match options.check(path)? {
+            AudioFormat::Wav => Inner::Wave(WaveWriter::create(
+                path,
+                channels,
+                sample_rate,
+                depth,
+                broadcast.as_ref(),
+            )?),
+            AudioFormat::Flac => {
+                let writer = FlacWriter::create(path, channels, sample_rate, depth)?;
+                Inner::Flac(Box::new(writer))
+            }
+        };
+        Ok(Self {
+            inner,
             channels,
             frames: 0,
-            most_frames: (u64::from(u32::MAX) - HEADER) / u64::from(frame_bytes),
         })
     }
 
     /// Appends a block: as many channels as the file has, all of one length.
     ///
     /// # Errors
-    /// `InvalidInput` for other shapes, `LimitReached` if the file would pass 4 GiB, `NotAllowed` if
+    /// `InvalidInput` for other shapes, `LimitReached` beyond 2^36 frames of FLAC, `NotAllowed` if
     /// it cannot be written.
     pub fn write(&mut self, planes: &[&[f32]]) -> Result<(), Error> {
         let frames = planes.first().map_or(0, |plane| plane.len());
@@ -135,32 +190,11 @@ impl WavWriter {
                 self.channels
             )));
         }
-        let after = self
-            .frames
-            .saturating_add(u64::try_from(frames).unwrap_or(u64::MAX));
-        if after > self.most_frames {
-            return Err(Error::new(
-                ErrorReason::LimitReached,
-                format!(
-                    "{} would pass 4 GiB, which a WAV file cannot hold: {} frames are the most; write several files or fewer bits",
-                    self.path.display(),
-                    self.most_frames
-                ),
-            ));
-        }
-        for frame in 0..frames {
-            for plane in planes {
-                let sample = plane[frame];
-                let written = match self.depth {
-                    BitDepth::Float32 => self.writer.write_sample(sample),
-                    BitDepth::Int16 | BitDepth::Int24 => self
-                        .writer
-                        .write_sample(quantise(sample, self.depth.bits())),
-                };
-                written.map_err(|error| self.failed(error))?;
-            }
-        }
-        self.frames = after;
+        match &mut self.inner {
+            Inner::Wave(writer) => writer.write(planes),
+            Inner::Flac(writer) => writer.write(planes),
+        }?;
+        self.frames += u64::try_from(frames).unwrap_or(0);
         Ok(())
     }
 
@@ -169,34 +203,23 @@ impl WavWriter {
         self.frames
     }
 
-    /// Completes the file; returns its frames. (A dropped writer completes it too, but cannot say
-    /// whether that worked.)
+    /// Completes the file; returns its frames.
     ///
     /// # Errors
-    /// `NotAllowed` if it cannot be written.
+    /// `NotAllowed` if it cannot be written, `InvalidInput` for FLAC without a frame.
     pub fn finish(self) -> Result<u64, Error> {
-        let Self {
-            writer,
-            path,
-            frames,
-            ..
-        } = self;
-        match writer.finalize() {
-            Ok(()) => Ok(frames),
-            Err(error) => Err(failed(&path, error)),
+        match self.inner {
+            Inner::Wave(writer) => writer.finish(),
+            Inner::Flac(writer) => writer.finish(),
         }
     }
 
-    fn failed(&self, error: hound::Error) -> Error {
-        failed(&self.path, error)
+    fn path(&self) -> &Path {
+        match &self.inner {
+            Inner::Wave(writer) => writer.path(),
+            Inner::Flac(writer) => writer.path(),
+        }
     }
-}
-
-fn failed(path: &Path, error: hound::Error) -> Error {
-    Error::new(
-        ErrorReason::NotAllowed,
-        format!("Failed to write audio file: {}: {error}", path.display()),
-    )
 }
 
 /// The nearest integer sample, full scale at most.
@@ -204,25 +227,31 @@ fn failed(path: &Path, error: hound::Error) -> Error {
     clippy::cast_possible_truncation,
     reason = "clamped to that many bits; what is no number becomes 0"
 )]
-fn quantise(sample: f32, bits: u16) -> i32 {
-    let scale = full_scale(bits);
+pub(super) fn quantise(sample: f32, bits: u16) -> i32 {
+    let scale = f64::from(2.0_f32).powi(i32::from(bits) - 1);
     (f64::from(sample) * scale)
         .round()
         .clamp(-scale, scale - 1.0) as i32
 }
 
-/// Writes a whole WAV file, `[channel][frame]`.
+/// Writes a whole audio file, `[channel][frame]`; `options.channels` is theirs.
 ///
 /// # Errors
-/// As [`WavWriter`].
-pub fn write_wav(
+/// As [`AudioWriter`].
+pub fn write_audio(
     path: impl AsRef<Path>,
     planes: &[&[f32]],
-    sample_rate: u32,
-    depth: BitDepth,
+    options: &WriteOptions,
 ) -> Result<(), Error> {
-    let mut writer = WavWriter::create(path, planes.len(), sample_rate, depth)?;
-    writer.write(planes)?;
+    let mut writer = AudioWriter::create(path, options)?;
+    let frames = planes.iter().map(|plane| plane.len()).max().unwrap_or(0);
+    for begin in (0..frames).step_by(BLOCK) {
+        let block = planes.iter().map(|plane| {
+            let end = plane.len().min(begin + BLOCK);
+            plane.get(begin..end).unwrap_or_default()
+        });
+        writer.write(&block.collect::<Vec<_>>())?;
+    }
     writer.finish().map(|_| ())
 }
 
@@ -247,21 +276,5 @@ mod tests {
             assert_eq!(quantise(sample, 16), expected, "{sample}");
         }
         assert_eq!(quantise(1.0, 24), 0x7F_FFFF);
-    }
-
-    #[test]
-    fn four_gibibytes_are_the_most() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("long.wav");
-        let mut writer = WavWriter::create(&path, 1, 48_000, BitDepth::Int24).unwrap();
-        writer.frames = writer.most_frames - 1;
-        writer.write(&[&[0.0]]).unwrap();
-        let error = writer.write(&[&[0.0]]).unwrap_err();
-        assert_eq!(error.reason, ErrorReason::LimitReached);
-        assert!(
-            error.message.contains("1431655738 frames"),
-            "{}",
-            error.message
-        );
     }
 }

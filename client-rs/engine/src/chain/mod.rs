@@ -25,7 +25,7 @@ const SAME_RATE: f64 = 0.1;
 ///   the first stage's.
 /// - MIDI goes to the first stage that accepts it, then on with what stages give out, to the next
 ///   that accepts it; what the last stage gives out is given out. Parameter changes are addressed
-///   per stage, see [`submit_with`](Self::submit_with).
+///   per stage, see [`BlockProcessor::submit_with`].
 /// - A single block is call and wait, stage by stage. With several in flight all stages work at
 ///   once, and the chain is as fast as the slowest of them.
 /// - After an error of a stage the blocks in flight are gone and taken out of all stages that
@@ -114,70 +114,6 @@ impl<P: BlockProcessor> Chain<P> {
     /// Mixes; see [`ChainState::set_mix`].
     pub fn state_mut(&mut self) -> &mut ChainState {
         &mut self.state
-    }
-
-    /// Hands a block in, with parameter changes for each stage: `parameters[stage]`, stages beyond
-    /// its end have none. `block.events` is the chain's MIDI. Blocks if the first stage has no room.
-    ///
-    /// # Errors
-    /// `InvalidInput` for a malformed block, `IndexOutOfRange` for changes of a stage that is not
-    /// there, `WrongState` if the chain is full; then the block was not taken. Whatever a stage
-    /// fails with.
-    pub fn submit_with(
-        &mut self,
-        block: &BlockInput<'_>,
-        parameters: &[EventList],
-    ) -> Result<(), Error> {
-        let io = self.io();
-        if block.frames == 0 || block.frames > io.max_block_size {
-            return Err(Error::invalid(format!(
-                "a block must have 1 to {} frames, got {}",
-                io.max_block_size, block.frames
-            )));
-        }
-        if !block.events.iter().all(is_played)
-            || parameters.iter().flat_map(EventList::iter).any(is_played)
-        {
-            return Err(Error::invalid(
-                "a chain takes MIDI and notes as its block's events and parameter changes per plugin",
-            ));
-        }
-        if parameters.len() > self.stages.len() {
-            return Err(Error::out_of_range(
-                "plugin",
-                parameters.len() - 1,
-                self.stages.len(),
-            ));
-        }
-        if self.in_flight() >= self.capacity() {
-            return Err(Error::bug("a chain is full; collect a block first"));
-        }
-        while self.flying[0] >= self.stages[0].capacity() {
-            self.advance()?;
-            if self.flying[0] >= self.stages[0].capacity() {
-                self.wait_for_room()?;
-            }
-        }
-        let mut record = self.spare.pop().unwrap_or_default();
-        record.begin(block, parameters, self.stages.len());
-        for (mix, stage) in record.mixes.iter_mut().zip(&self.state.stages) {
-            *mix = stage.mix.as_ref().map(|(wet, _)| *wet);
-        }
-        let entered = enter(
-            &mut self.stages[0],
-            &mut self.state.stages[0],
-            0,
-            &mut record,
-            (block.audio, block.sidechain),
-            &mut self.events,
-        );
-        if entered.is_err() {
-            self.spare.push(record);
-            return entered;
-        }
-        self.records.push_back(record);
-        self.flying[0] += 1;
-        Ok(())
     }
 
     fn last(&self) -> usize {
@@ -342,6 +278,64 @@ impl<P: BlockProcessor> BlockProcessor for Chain<P> {
 
     fn submit(&mut self, block: &BlockInput<'_>) -> Result<(), Error> {
         self.submit_with(block, &[])
+    }
+
+    /// As everywhere; `block.events` is the chain's MIDI and notes. Blocks if the first stage has no room.
+    fn submit_with(
+        &mut self,
+        block: &BlockInput<'_>,
+        parameters: &[EventList],
+    ) -> Result<(), Error> {
+        let io = self.io();
+        if block.frames == 0 || block.frames > io.max_block_size {
+            return Err(Error::invalid(format!(
+                "a block must have 1 to {} frames, got {}",
+                io.max_block_size, block.frames
+            )));
+        }
+        if !block.events.iter().all(is_played)
+            || parameters.iter().flat_map(EventList::iter).any(is_played)
+        {
+            return Err(Error::invalid(
+                "a chain takes MIDI and notes as its block's events and parameter changes per plugin",
+            ));
+        }
+        if parameters.len() > self.stages.len() {
+            return Err(Error::out_of_range(
+                "plugin",
+                parameters.len() - 1,
+                self.stages.len(),
+            ));
+        }
+        if self.in_flight() >= self.capacity() {
+            return Err(Error::bug("a chain is full; collect a block first"));
+        }
+        while self.flying[0] >= self.stages[0].capacity() {
+            self.advance()?;
+            if self.flying[0] >= self.stages[0].capacity() {
+                self.wait_for_room()?;
+            }
+        }
+        let mut record = self.spare.pop().unwrap_or_default();
+        record.begin(block, parameters, self.stages.len());
+        for (mix, stage) in record.mixes.iter_mut().zip(&self.state.stages) {
+            *mix = stage.mix.as_ref().map(|(wet, _)| *wet);
+        }
+        let entered = enter(
+            &mut self.stages[0],
+            &mut self.state.stages[0],
+            0,
+            &mut record,
+            (block.audio, block.sidechain),
+            &mut self.events,
+        );
+        if entered.is_err() {
+            self.spare.push(record);
+            return entered;
+        }
+        self.records.push_back(record);
+        self.flying[0] += 1;
+        Ok(())
     }
 
     fn collect(&mut self, block: &mut BlockOutput<'_>) -> Result<usize, Error> {

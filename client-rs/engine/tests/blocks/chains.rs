@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex};
 
 use plugpen_engine::{
     AudioInput, BlockInput, BlockOutput, BlockProcessor, Chain, ChainState, Io, MidiFile, Planes,
-    PlanesMut, RenderOptions, Tail, drain, process_audio, render_midi,
+    PlanesFeed, PlanesMut, RenderOptions, Tail, drain, process_audio, render_midi,
 };
 use plugpen_proto::Error;
 use plugpen_proto::event::{EventBody, EventList};
@@ -188,7 +188,7 @@ proptest! {
             tail: Tail::Seconds(0.0),
             ..RenderOptions::default()
         };
-        let input = AudioInput { audio: &planes, ..AudioInput::default() };
+        let input = AudioInput { audio: Some(Box::new(PlanesFeed::new(&planes))), ..AudioInput::default() };
         let rendered = process_audio(&mut chain, input, &options).unwrap();
         prop_assert_eq!(chain.in_flight(), 0);
 
@@ -416,7 +416,7 @@ fn all_stages_work_at_once() {
     let frames = usize::try_from(blocks).unwrap() * 16;
     let silence = vec![0.0; frames];
     let input = AudioInput {
-        audio: &[&silence],
+        audio: Some(Box::new(PlanesFeed::new(&[&silence, &silence]))),
         ..AudioInput::default()
     };
     let options = RenderOptions {
@@ -433,7 +433,7 @@ fn a_chain_waits_for_several_blocks_at_a_time() {
     let stages = (0..3).map(|_| Memory::new(effect(1, 1, 0), 8)).collect();
     let mut chain = Chain::new(stages).unwrap();
     let input = AudioInput {
-        audio: &[&[0.0; 32_000]],
+        audio: Some(Box::new(PlanesFeed::new(&[&[0.0; 32_000]]))),
         ..AudioInput::default()
     };
     let options = RenderOptions {

@@ -1,11 +1,11 @@
 //! Renders are the same however many blocks are in flight, and start at the right sample.
 
 use plugpen_engine::{
-    AudioInput, BlockProcessor, Io, MidiFile, MidiRenderer, MidiStream, RenderOptions, Tail,
-    TempoMap, process_audio, process_audio_each, render_midi,
+    AudioInput, AudioRenderer, Automation, BlockProcessor, Io, MidiFile, MidiRenderer,
+    MidiSchedule, MidiStream, ParameterAt, PlanesFeed, RenderOptions, Tail, TempoMap,
+    process_audio, render_midi,
 };
 use plugpen_proto::Error;
-use plugpen_proto::event::EventList;
 use plugpen_proto::v1::ErrorReason;
 use proptest::prelude::*;
 
@@ -96,15 +96,14 @@ proptest! {
             (0_u16..).take(length).map(|frame| f32::from(frame) / 4096.0).collect()
         };
         let (left, right) = (ramp(frames), ramp(frames.saturating_sub(shorter)));
-        let io = rate(Io { latency_samples: latency, max_block_size: 4096, ..Io::default() });
-        let mut events = EventList::new();
-        events.push_parameter(gain_at, 0, 0.25);
-        events.push_parameter(0, 0, 0.5);
+        let io = rate(Io { sidechain: 1, latency_samples: latency, max_block_size: 4096, ..Io::default() });
+        let change = |sample, value| ParameterAt { sample, plugin: 0, index: 0, value };
+        let automation = Automation::new(vec![change(gain_at.into(), 0.25), change(0, 0.5)]);
         let input = AudioInput {
-            audio: &[&left, &right],
-            sidechain: &[&right],
-            events: Some(&events),
-            tempo_map: None,
+            audio: Some(Box::new(PlanesFeed::new(&[&left, &right]))),
+            sidechain: Some(Box::new(PlanesFeed::new(&[&right]))),
+            automation,
+            ..AudioInput::default()
         };
         let mut processor = Memory::new(io, depth);
         let rendered =
@@ -328,22 +327,213 @@ fn nonsense_is_refused_before_anything_is_rendered() {
 #[test]
 fn audio_blocks_carry_the_playhead_they_are_given() {
     let input = [0.0; 1000];
-    let map = TempoMap::constant(90.0, 3, 4);
     let mut processor = Memory::new(rate(Io::default()), 4);
     let audio = AudioInput {
-        audio: &[&input],
-        tempo_map: Some(&map),
+        audio: Some(Box::new(PlanesFeed::new(&[&input, &input]))),
+        tempo_map: Some(TempoMap::constant(90.0, 3, 4)),
         ..AudioInput::default()
     };
     let mut totals = Vec::new();
     let options = options(400, Tail::Seconds(0.0));
-    process_audio_each(&mut processor, audio, &options, &mut |block| {
-        totals.push((block.audio.len(), block.done, block.total));
-        Ok(())
-    })
-    .unwrap();
+    AudioRenderer::new(audio, &processor.io(), &options)
+        .unwrap()
+        .render_each(&mut processor, &mut |block| {
+            totals.push((block.audio.len(), block.done, block.total));
+            Ok(())
+        })
+        .unwrap();
     assert_eq!(totals, [(2, 400, 1000), (2, 800, 1000), (2, 1000, 1000)]);
     let transport = processor.heard[1].transport.unwrap();
     assert_eq!((transport.bpm, transport.time_sig_num), (90.0, 3));
     assert!((transport.position_beats - 0.025).abs() < 1e-12);
+}
+
+/// Says that it has more than it gives.
+struct Broken(PlanesFeed<'static>, u64);
+
+impl plugpen_engine::AudioFeed for Broken {
+    fn channels(&self) -> usize {
+        self.0.channels()
+    }
+    fn frames(&self) -> u64 {
+        self.1
+    }
+    fn read(&mut self, planes: &mut [&mut [f32]]) -> Result<usize, Error> {
+        self.0.read(planes)
+    }
+}
+
+#[test]
+fn audio_that_ends_early_ends_the_render_there() {
+    static ONES: [f32; 1000] = [1.0; 1000];
+    for (latency, depth) in [(0, 1), (0, 8), (70, 8), (1500, 4)] {
+        for tail in [0.0, 0.05] {
+            let io = rate(Io {
+                latency_samples: latency,
+                ..Io::default()
+            });
+            let render = |said| {
+                let input = AudioInput {
+                    audio: Some(Box::new(Broken(PlanesFeed::new(&[&ONES, &ONES]), said))),
+                    ..AudioInput::default()
+                };
+                let mut processor = Memory::new(io, depth);
+                process_audio(&mut processor, input, &options(300, Tail::Seconds(tail))).unwrap()
+            };
+            let honest = render(1000);
+            assert_eq!(
+                bits(&render(5000)),
+                bits(&honest),
+                "{latency} {depth} {tail}"
+            );
+            // More than was said is cut off.
+            let cut = render(700);
+            let end = cut[0].len();
+            assert_eq!(end + 300, honest[0].len());
+            assert!(cut[0][..700].iter().all(|sample| *sample == 0.5));
+            assert!(cut[0][700..].iter().all(|sample| *sample == 0.0));
+        }
+    }
+}
+
+#[test]
+fn midi_can_outlast_the_audio_and_sound_without_any() {
+    let midi = || MidiSchedule::from_messages([(500, &[0x90, 60, 127][..]), (0, &[0x90, 60, 127])]);
+    let io = rate(Io {
+        inputs: 2,
+        ..instrument()
+    });
+    let mut processor = Memory::new(io, 4);
+    let alone = AudioInput {
+        midi: midi(),
+        ..AudioInput::default()
+    };
+    let rendered = process_audio(&mut processor, alone, &options(64, Tail::Seconds(0.0))).unwrap();
+    assert_eq!(rendered[0].len(), 501);
+    assert_eq!(
+        (rendered[0][0], rendered[0][1], rendered[0][500]),
+        (1.0, 0.0, 1.0)
+    );
+    let input = [0.5; 100];
+    let both = AudioInput {
+        audio: Some(Box::new(PlanesFeed::new(&[&input, &input]))),
+        midi: midi(),
+        ..AudioInput::default()
+    };
+    let mut processor = Memory::new(io, 4);
+    let rendered = process_audio(&mut processor, both, &options(64, Tail::Seconds(0.0))).unwrap();
+    assert_eq!(rendered[0].len(), 501);
+    assert_eq!(
+        (rendered[0][0], rendered[0][99], rendered[0][100]),
+        (1.25, 0.25, 0.0)
+    );
+}
+
+#[test]
+fn midi_that_a_render_has_no_place_for_is_counted() {
+    let io = rate(Io {
+        produces_midi: true,
+        ..instrument()
+    });
+    let file = song(&[(0, 100), (3, 100), (9, 0)]);
+    let mut processor = Memory::new(io, 4);
+    let mut renderer = MidiRenderer::new(&file, &io, &options(64, Tail::Seconds(0.01))).unwrap();
+    renderer.render_all(&mut processor).unwrap();
+    assert_eq!(renderer.midi_dropped(), 3);
+}
+
+#[test]
+fn latency_can_be_left_in() {
+    let input = [1.0; 10];
+    let io = rate(Io {
+        latency_samples: 4,
+        ..Io::default()
+    });
+    let audio = AudioInput {
+        audio: Some(Box::new(PlanesFeed::new(&[&input, &input]))),
+        ..AudioInput::default()
+    };
+    let options = RenderOptions {
+        compensate_latency: false,
+        ..options(8, Tail::Seconds(0.0))
+    };
+    let rendered = process_audio(&mut Memory::new(io, 4), audio, &options).unwrap();
+    assert_eq!(
+        rendered[0],
+        [0.0, 0.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
+    );
+}
+
+#[test]
+fn what_does_not_fit_a_processor_is_refused() {
+    let one = [0.0; 10];
+    let io = Io::default();
+    let refused = |input: AudioInput<'_>, io: &Io| input.check_channels(io).unwrap_err().message;
+    let audio = || Some(Box::new(PlanesFeed::new(&[&one])) as Box<dyn plugpen_engine::AudioFeed>);
+    let narrow = AudioInput {
+        audio: audio(),
+        ..AudioInput::default()
+    };
+    assert_eq!(
+        refused(narrow, &io),
+        "Source audio has 1 channel(s) but the plugin requires at least 2"
+    );
+    let sidechain = || AudioInput {
+        sidechain: audio(),
+        ..AudioInput::default()
+    };
+    assert!(refused(sidechain(), &io).contains("no sidechain"));
+    let wide = Io { sidechain: 2, ..io };
+    assert!(refused(sidechain(), &wide).contains("Sidechain audio has 1 channel(s)"));
+    let change = ParameterAt {
+        sample: 0,
+        plugin: usize::MAX,
+        index: 0,
+        value: 0.5,
+    };
+    let far = AudioInput {
+        automation: Automation::new(vec![change]),
+        ..AudioInput::default()
+    };
+    AudioRenderer::new(far, &io, &options(8, Tail::Reported)).unwrap_err();
+}
+
+#[test]
+fn changes_of_a_chain_name_their_plugin() {
+    let io = rate(Io::default());
+    let stages = vec![
+        Memory::new(io, 2).with(1.0, 0),
+        Memory::new(io, 3).with(1.0, 0),
+    ];
+    let mut chain = plugpen_engine::Chain::new(stages).unwrap();
+    let change = |sample, plugin, value| ParameterAt {
+        sample,
+        plugin,
+        index: 0,
+        value,
+    };
+    let input = [1.0; 400];
+    let render = |chain: &mut dyn BlockProcessor, changes| {
+        let audio = AudioInput {
+            audio: Some(Box::new(PlanesFeed::new(&[&input, &input]))),
+            automation: Automation::new(changes),
+            ..AudioInput::default()
+        };
+        process_audio(chain, audio, &options(64, Tail::Seconds(0.0)))
+    };
+    let changes = vec![
+        change(100, 0, 0.5),
+        change(300, 1, 0.25),
+        change(200, 1, 0.5),
+    ];
+    let rendered = render(&mut chain, changes).unwrap();
+    for (frame, sample) in rendered[0].iter().enumerate() {
+        let gain = [1.0, 0.5, 0.25, 0.125][frame / 100];
+        assert_eq!(*sample, gain, "frame {frame}");
+    }
+    let error = render(&mut chain, vec![change(0, 2, 0.5)]).unwrap_err();
+    assert_eq!(error.reason, ErrorReason::IndexOutOfRange);
+    let mut single = Memory::new(io, 2);
+    let error = render(&mut single, vec![change(0, 1, 0.5)]).unwrap_err();
+    assert_eq!(error.reason, ErrorReason::IndexOutOfRange);
 }

@@ -464,7 +464,7 @@ fn socket_of(target: &str) -> Result<PathBuf> {
                 false => ErrorReason::InvalidInput,
             },
             format!(
-                "{target:?} is no address of a daemon this client can reach; expected unix:/path/to/plugpend.sock"
+                "{target:?} is no address of a daemon that can be reached (none on other machines can be yet); expected unix:/path/to/plugpend.sock"
             ),
         ));
     }

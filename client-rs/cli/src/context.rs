@@ -6,6 +6,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use plugpen::{OpenOptions, Plugin, Server};
 
+use crate::interrupt::Interrupt;
 use crate::output::Failure;
 use crate::which::{self, Which};
 
@@ -44,6 +45,8 @@ impl Pace {
 pub struct Context {
     /// A session on the daemon.
     pub server: Server,
+    /// Notices Ctrl-C.
+    pub interrupt: Interrupt,
     /// Said before the command's name.
     pub pace: Pace,
 }

@@ -23,7 +23,7 @@ pub struct Interrupt(Arc<Shared>);
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    finished: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Default)]
@@ -72,18 +72,24 @@ impl Interrupt {
         }
     }
 
+    /// Whether there was a signal.
+    pub fn happened(&self) -> bool {
+        self.lock().code.is_some()
+    }
+
     /// The command has ended. The exit code where a signal ended it, whatever it says of that.
     pub fn finish(self) -> Option<u8> {
         let mut state = self.lock();
         state.finished = true;
         state.server = None;
-        self.0.finished.notify_all();
+        self.0.changed.notify_all();
         state.code
     }
 
     fn end(&self, code: u8) {
         let mut state = self.lock();
         state.code = Some(code);
+        self.0.changed.notify_all();
         let server = state.server.clone();
         drop(state);
         if let Some(server) = server {
@@ -92,7 +98,7 @@ impl Interrupt {
         let state = self.lock();
         let waited = self
             .0
-            .finished
+            .changed
             .wait_timeout_while(state, PATIENCE, |state| !state.finished);
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if !state.finished {

@@ -4,7 +4,9 @@
 //! [`AFTER_HELP`], and in `output.rs`.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod cache;
+mod chain_spec;
 mod context;
 mod describe;
 mod info;
@@ -15,10 +17,16 @@ mod manual;
 mod morph;
 mod output;
 mod params;
+mod paths;
 mod presets;
+mod process;
 mod ps;
+mod render;
+mod resample;
 mod scan;
 mod serve;
+mod setup;
+mod sound;
 mod which;
 
 use std::process::ExitCode;
@@ -60,6 +68,9 @@ enum Command {
     Params(params::Params),
     Presets(presets::Presets),
     Morph(morph::Morph),
+    Process(process::Process),
+    Render(render::Render),
+    Resample(resample::Resample),
     Cache(cache::Cache),
     Serve(serve::Serve),
     Ps(ps::Ps),
@@ -82,6 +93,9 @@ impl Command {
             Command::Params(params) => params.run(context),
             Command::Presets(presets) => presets.run(context),
             Command::Morph(morph) => morph.run(context),
+            Command::Process(process) => process.run(context),
+            Command::Render(render) => render.run(context),
+            Command::Resample(resample) => resample.run(&context.interrupt),
             Command::Cache(cache) => cache.run(context),
             Command::Ps(ps) => ps.run(context),
             Command::Logs(logs) => logs.run(context),
@@ -103,7 +117,10 @@ fn main() -> ExitCode {
         command => match Interrupt::watch() {
             Ok(interrupt) => {
                 let target = arguments.server.filter(|server| !server.is_empty());
-                let done = on_daemon(command, target, arguments.pace, &interrupt);
+                let done = match command {
+                    Command::Resample(resample) => resample.run(&interrupt),
+                    command => on_daemon(command, target, arguments.pace, &interrupt),
+                };
                 (done, interrupt.finish())
             }
             Err(error) => (Err(error.into()), None),
@@ -132,7 +149,11 @@ fn on_daemon(command: Command, target: Option<String>, pace: Pace, interrupt: &I
         None => Server::private()?,
     };
     interrupt.guard(&server);
-    let context = Context { server, pace };
+    let context = Context {
+        server,
+        interrupt: interrupt.clone(),
+        pace,
+    };
     let done = command.run(&context);
     context.server.close();
     done

@@ -1,5 +1,6 @@
 //! A real daemon and real workers, used through the client.
 
+mod command_line;
 mod daemon;
 pub(crate) mod deaths;
 mod kill_storm;

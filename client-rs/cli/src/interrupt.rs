@@ -77,6 +77,25 @@ impl Interrupt {
         self.lock().code.is_some()
     }
 
+    /// Waits for a signal.
+    pub fn wait(&self) {
+        let state = self.lock();
+        let waited = self
+            .0
+            .changed
+            .wait_while(state, |state| state.code.is_none());
+        drop(waited);
+    }
+
+    /// Waits for a signal, but not longer than that; whether there was one.
+    pub fn wait_for(&self, limit: Duration) -> bool {
+        let state = self.lock();
+        let waiting = |state: &mut State| state.code.is_none();
+        let waited = self.0.changed.wait_timeout_while(state, limit, waiting);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.code.is_some()
+    }
+
     /// The command has ended. The exit code where a signal ended it, whatever it says of that.
     pub fn finish(self) -> Option<u8> {
         let mut state = self.lock();

@@ -9,15 +9,18 @@ mod cache;
 mod chain_spec;
 mod context;
 mod describe;
+mod devices;
 mod info;
 mod interrupt;
 mod kill;
 mod logs;
 mod manual;
+mod midi;
 mod morph;
 mod output;
 mod params;
 mod paths;
+mod play;
 mod presets;
 mod process;
 mod ps;
@@ -71,6 +74,9 @@ enum Command {
     Process(process::Process),
     Render(render::Render),
     Resample(resample::Resample),
+    Devices(devices::Devices),
+    Midi(midi::Midi),
+    Play(play::Play),
     Cache(cache::Cache),
     Serve(serve::Serve),
     Ps(ps::Ps),
@@ -96,6 +102,9 @@ impl Command {
             Command::Process(process) => process.run(context),
             Command::Render(render) => render.run(context),
             Command::Resample(resample) => resample.run(&context.interrupt),
+            Command::Devices(devices) => devices.run(context),
+            Command::Midi(midi) => midi.run(context),
+            Command::Play(play) => play.run(context),
             Command::Cache(cache) => cache.run(context),
             Command::Ps(ps) => ps.run(context),
             Command::Logs(logs) => logs.run(context),

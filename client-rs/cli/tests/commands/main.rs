@@ -3,6 +3,7 @@
 
 mod asking;
 mod daemons;
+mod devices;
 mod files;
 mod names;
 mod presets;

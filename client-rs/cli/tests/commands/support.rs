@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use plugpen::Server;
 use serde_json::Value;
 
-/// The folder with `plugpend` and `plugpen-worker`, built if need be.
+/// The folder with `plugpend` and its helpers, built if need be.
 pub fn programs() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -15,8 +15,8 @@ pub fn programs() -> &'static Path {
             return named.into();
         }
         let folder = Path::new(env!("CARGO_BIN_EXE_plugpen")).parent().unwrap();
-        // Two builds, so that the worker is not given the features of the daemon's crates.
-        for package in ["plugpen-worker", "plugpen-server"] {
+        // Builds of their own, so that the worker is not given the features of the daemon's crates.
+        for package in ["plugpen-worker", "plugpen-server", "plugpen-device"] {
             let mut build = Command::new(env!("CARGO"));
             build
                 .args(["build", "--quiet", "-p", package, "--target-dir"])

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use numpy::{PyArray2, PyArrayMethods, PyUntypedArrayMethods};
 use plugpen::{
-    AudioInput, BlockProcessor, Error, EventBody, EventList, RenderOptions, TempoMap,
+    AudioInput, BlockProcessor, Error, EventList, RenderOptions, TempoMap,
     engine::{
         AudioFeed, AudioReader, AudioRenderer as Render, Automation, FileRender, MidiSchedule,
         ParameterAt, fitted,
@@ -134,11 +134,7 @@ fn midi(object: &Bound<'_, PyAny>, rate: f64) -> PyResult<(MidiSchedule, Option<
     }
     let mut events = EventList::new();
     read_midi(object, "midi", usize::MAX, &mut events)?;
-    let messages = events.iter().filter_map(|event| match event.body {
-        EventBody::Midi(bytes) => Some((u64::from(event.offset), bytes)),
-        EventBody::Parameter { .. } => None,
-    });
-    Ok((MidiSchedule::from_messages(messages), None))
+    Ok((MidiSchedule::from_events(&events), None))
 }
 
 impl AudioRenderer {

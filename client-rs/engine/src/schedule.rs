@@ -54,14 +54,15 @@ impl MidiSchedule {
         schedule
     }
 
-    /// Messages with their frames from the start, in any order.
-    pub fn from_messages<'a>(messages: impl IntoIterator<Item = (u64, &'a [u8])>) -> Self {
-        let mut messages: Vec<_> = messages.into_iter().collect();
-        messages.sort_by_key(|(sample, _)| *sample);
+    /// What a list of events plays, MIDI and notes; their offsets are frames from the start.
+    pub fn from_events(events: &EventList) -> Self {
+        let mut sorted = events.clone();
+        sorted.sort();
         let mut schedule = Self::default();
-        for (sample, message) in messages {
-            schedule.samples.push(sample);
-            schedule.messages.push_midi(0, message);
+        for mut event in sorted.iter().filter(|event| !event.body.is_parameter()) {
+            schedule.samples.push(u64::from(event.offset));
+            event.offset = 0;
+            schedule.messages.push(event);
         }
         schedule
     }
@@ -181,8 +182,13 @@ mod tests {
         ];
         assert_eq!(listed, expected);
         assert_eq!(schedule.frames(), 48_001);
-        let again = MidiSchedule::from_messages(schedule.iter().collect::<Vec<_>>());
-        assert!(again.iter().eq(schedule.iter()));
+        let mut events = EventList::new();
+        for (sample, message) in listed.iter().rev() {
+            events.push_midi(u32::try_from(*sample).unwrap(), message);
+        }
+        let again = MidiSchedule::from_events(&events);
+        assert_eq!((again.len(), again.frames()), (4, 48_001));
+        assert_eq!(again.iter().next(), Some((24_000, &[0x91, 60, 1][..])));
         assert_eq!(schedule.length_seconds(), 1.0);
     }
 

@@ -398,7 +398,10 @@ fn audio_that_ends_early_ends_the_render_there() {
 
 #[test]
 fn midi_can_outlast_the_audio_and_sound_without_any() {
-    let midi = || MidiSchedule::from_messages([(500, &[0x90, 60, 127][..]), (0, &[0x90, 60, 127])]);
+    let mut notes = EventList::new();
+    notes.push_midi(500, &[0x90, 60, 127]);
+    notes.push_midi(0, &[0x90, 60, 127]);
+    let midi = || MidiSchedule::from_events(&notes);
     let io = rate(Io {
         inputs: 2,
         ..instrument()

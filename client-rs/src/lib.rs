@@ -87,9 +87,9 @@ pub use plugin::{BlockReport, Plugin, PluginAudio};
 /// The engine itself: MIDI files, tempo maps, rendering, audio files.
 pub use plugpen_engine as engine;
 pub use plugpen_engine::{
-    AudioInput, AutomationTimes, BitDepth, BlockInput, BlockOutput, BlockProcessor, FileOptions, Io, MidiFile,
-    MidiRenderer, MidiStream, ParameterChange, Planes, PlanesMut, RenderOptions, RenderedBlock,
-    Tail, TempoMap, parse_automation_file, parse_param_arg,
+    AudioInput, AutomationTimes, BitDepth, BlockInput, BlockOutput, BlockProcessor, FileOptions,
+    Io, MidiFile, MidiRenderer, MidiStream, ParameterChange, Planes, PlanesMut, RenderOptions,
+    RenderedBlock, Tail, TempoMap, parse_automation_file, parse_param_arg,
 };
 pub use plugpen_proto::VERSION;
 pub use plugpen_proto::event::{Event, EventBody, EventList, Note, NoteExpression};

@@ -6,6 +6,7 @@ use plugpen_engine::{
     process_audio, render_midi,
 };
 use plugpen_proto::Error;
+use plugpen_proto::event::EventList;
 use plugpen_proto::v1::ErrorReason;
 use proptest::prelude::*;
 

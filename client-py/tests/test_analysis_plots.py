@@ -3,11 +3,13 @@
 import dataclasses
 import io
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import LV2, Open
+from conftest import LV2, Open, missing
 from test_repr_html import checked
 
 import plugpen
@@ -91,10 +93,25 @@ def test_the_command_plays_instruments(
     assert json.loads(capsys.readouterr().out)["pitch"] == 60
 
 
+def test_plugpen_analyze_does_the_same(tmp_path: Path, real_plugins: None) -> None:
+    programs = os.environ.get("PLUGPEN_BIN_DIR") or missing("PLUGPEN_BIN_DIR is not set")
+    plot = tmp_path / "out.png"
+    ran = subprocess.run(
+        [Path(programs) / "plugpen", "analyze", LV2 / "MVerb.lv2", "--plot", plot, "--json"],
+        env={**os.environ, "PLUGPEN_PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["latency"]["measured_samples"] == 0
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["/nowhere.lv2"], 1, "nowhere"),
+        (["/nowhere.lv2"], 3, "nowhere"),
         ([str(LV2 / "MVerb.lv2"), "--plot", "x.nothing"], 1, "nothing"),
         ([str(LV2 / "MVerb.lv2"), "--param", "Foo=1"], 1, "Foo"),
         ([str(LV2 / "MVerb.lv2"), "--param", "Mix"], 2, "NAME=VALUE"),

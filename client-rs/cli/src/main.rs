@@ -4,6 +4,7 @@
 //! [`AFTER_HELP`], and in `output.rs`.
 #![forbid(unsafe_code)]
 
+mod analyze;
 mod batch;
 mod cache;
 mod chain_spec;
@@ -71,6 +72,7 @@ enum Command {
     Params(params::Params),
     Presets(presets::Presets),
     Morph(morph::Morph),
+    Analyze(analyze::Analyze),
     Process(process::Process),
     Render(render::Render),
     Resample(resample::Resample),
@@ -99,6 +101,7 @@ impl Command {
             Command::Params(params) => params.run(context),
             Command::Presets(presets) => presets.run(context),
             Command::Morph(morph) => morph.run(context),
+            Command::Analyze(analyze) => analyze.run(context),
             Command::Process(process) => process.run(context),
             Command::Render(render) => render.run(context),
             Command::Resample(resample) => resample.run(&context.interrupt),

@@ -18,6 +18,8 @@ pub enum Failure {
     Usage(String),
     /// Some of many results are failures, and were told.
     Partly(String),
+    /// Another program failed with this exit code, and said why.
+    Told(u8),
 }
 
 /// Exit codes, beside 0 for success and 130 or 143 after a signal.
@@ -44,6 +46,7 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => code::USAGE,
+            Failure::Told(code) => *code,
             Failure::Client(error) => match error.reason {
                 ErrorReason::NotFound => code::NOT_FOUND,
                 ErrorReason::PluginCrashed | ErrorReason::PluginDead => code::CRASHED,
@@ -78,6 +81,7 @@ impl Display for Failure {
             Failure::Client(error) => error.fmt(f),
             Failure::Io(error) => error.fmt(f),
             Failure::Usage(message) | Failure::Partly(message) => message.fmt(f),
+            Failure::Told(code) => write!(f, "the program that was run ended with {code}"),
         }
     }
 }
@@ -87,6 +91,9 @@ pub type Done = Result<(), Failure>;
 
 /// Says on standard error why the program fails, with a plugin's last words where it died.
 pub fn complain(failure: &Failure) {
+    if matches!(failure, Failure::Told(_)) {
+        return;
+    }
     let paint = Paint::of(&io::stderr());
     let mut text = format!("{} {failure}\n", paint.bad("Error:"));
     if let Failure::Client(error) = failure

@@ -1,7 +1,8 @@
 """``plugpen-analyze``, which is also ``plugpen analyze`` and ``python -m plugpen.analysis``.
 
-Results go to standard output, what goes wrong to standard error. Exit codes: 0 for success, 1 for
-failure, 2 for a mistake in the command line, 130 after Ctrl-C.
+Results go to standard output, what goes wrong to standard error. Exit codes are those of the
+command ``plugpen``: 0 for success, 1 for failure, 2 for a mistake in the command line, 3 for a
+plugin that is not there, 4 for one that crashed, 5 for one that hung, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -11,8 +12,25 @@ import json
 import sys
 from collections.abc import Sequence
 
-from .. import Plugin, PluginError, __version__, connect
+from .. import (
+    Plugin,
+    PluginCrashed,
+    PluginDead,
+    PluginError,
+    PluginHung,
+    PluginNotFound,
+    __version__,
+    connect,
+)
 from . import analyze
+
+# The first that fits.
+_CODES: dict[type[BaseException], int] = {
+    PluginNotFound: 3,
+    PluginHung: 5,
+    PluginCrashed: 4,
+    PluginDead: 4,
+}
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -20,8 +38,8 @@ def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="plugpen analyze",
         description="Measure what a plugin does to sound, and draw it",
-        epilog="Exit codes: 0 success, 1 failure, 2 a mistake in the command line, "
-        "130 interrupted.",
+        epilog="Exit codes: 0 success, 1 failure, 2 a mistake in the command line, 3 a plugin that "
+        "is not there, 4 a plugin that crashed, 5 a plugin that hung, 130 interrupted.",
     )
     parser.add_argument(
         "path", metavar="PLUGIN", help="a file, a bundle or the URI of an LV2 plugin"
@@ -110,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (PluginError, ImportError, OSError, ValueError) as error:
         # A format that matplotlib cannot write is a ValueError.
         print(f"Error: {error}", file=sys.stderr)
-        return 1
+        return next((code for kind, code in _CODES.items() if isinstance(error, kind)), 1)
     except KeyboardInterrupt:
         return 130
     return 0

@@ -1,6 +1,7 @@
 //! The program as users run it.
 #![forbid(unsafe_code)]
 
+mod analyze;
 mod asking;
 mod daemons;
 mod devices;

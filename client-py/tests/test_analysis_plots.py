@@ -56,6 +56,16 @@ def test_faces_in_notebooks(found: analysis.Analysis, note: analysis.Note) -> No
         assert len(repr(hostile)) < 1000
 
 
+@pytest.mark.parametrize("rate", [8000.0, 192000.0])
+def test_silence_at_any_rate_can_be_drawn_too(open_test_plugin: Open, rate: float) -> None:
+    muted = open_test_plugin("gain", sample_rate=rate)
+    muted.set_param(0, 0.0)
+    found = analysis.analyze(muted)
+    assert found.plot().axes
+    assert found.to_dict()["distortion"]["thd_db"] == [None, None]
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
 def test_more_channels_than_fit(found: analysis.Analysis) -> None:
     rows = found.sweep.inputs.repeat(10, axis=0)
     sweep = dataclasses.replace(found.sweep, inputs=rows, outputs=rows)

@@ -23,6 +23,7 @@ const TOP_LEVEL: &[&str] = &[
     "deny.toml",
     "deploy",
     "dev",
+    "docs",
     "fuzz",
     "proto",
     "ruff.toml",

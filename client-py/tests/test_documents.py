@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -73,6 +74,7 @@ def test_the_python_of_a_page_runs(
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_the_shell_of_a_page_runs(page: Path, tmp_path: Path, real_plugins: None) -> None:
     programs = os.environ.get("PLUGPEN_BIN_DIR") or missing("PLUGPEN_BIN_DIR is not set")
+    shutil.copy(REPOSITORY / "tests/data/prelude.mid", tmp_path / "song.mid")
     paths = [programs, str(Path(sys.executable).parent), os.environ.get("PATH", "")]
     environment = {
         **os.environ,

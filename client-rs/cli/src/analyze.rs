@@ -32,8 +32,8 @@ pub struct Analyze {
     /// The program to measure, from 0
     #[arg(long, value_name = "N")]
     program: Option<u32>,
-    /// Set a parameter first, to a value from 0 to 1; may be given several times
-    #[arg(long, value_name = "NAME=VALUE")]
+    /// Set a parameter first: NAME:VALUE, 0 to 1 or a text that the plugin reads; may be repeated
+    #[arg(long, value_name = "NAME:VALUE")]
     param: Vec<String>,
     /// Peak of the sine sweep and of the sine whose harmonics are measured [default: -6]
     #[arg(long, value_name = "DBFS", allow_negative_numbers = true)]

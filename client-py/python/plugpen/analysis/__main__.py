@@ -21,6 +21,7 @@ from .. import (
     PluginNotFound,
     __version__,
     connect,
+    parse_param_arg,
 )
 from . import analyze
 
@@ -63,10 +64,10 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--program", metavar="N", type=int, help="the program to measure, from 0")
     parser.add_argument(
         "--param",
-        metavar="NAME=VALUE",
+        metavar="NAME:VALUE",
         action="append",
         default=[],
-        help="set a parameter first, to a value from 0 to 1; may be given several times",
+        help="set a parameter first, to 0 to 1 or a text that the plugin reads; may be repeated",
     )
     parser.add_argument(
         "--level", metavar="DBFS", type=float, default=-6.0, help="of sweep and sine; default -6"
@@ -89,8 +90,7 @@ def measure(options: argparse.Namespace) -> None:
         if options.program is not None:
             plugin.program = options.program
         for setting in options.param:
-            name, _, value = setting.rpartition("=")
-            plugin.set_param_by_name(name, float(value))
+            plugin.set_param(*parse_param_arg(setting, plugin))
         found = analyze(plugin, level_dbfs=options.level)
     if options.plot:
         found.plot().savefig(options.plot, dpi=100)
@@ -116,13 +116,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = arguments()
     options = parser.parse_args(argv)
     for setting in options.param:
-        name, equals, value = setting.rpartition("=")
-        if not (name and equals):
-            parser.error(f"--param takes NAME=VALUE, got '{setting}'")
-        try:
-            float(value)
-        except ValueError:
-            parser.error(f"--param takes a number from 0 to 1 as its value, got '{value}'")
+        if ":" not in setting:
+            parser.error(f"--param takes NAME:VALUE, got '{setting}'")
     try:
         measure(options)
     except (PluginError, ImportError, OSError, ValueError) as error:

@@ -35,7 +35,7 @@ fn a_python_without_the_package_is_explained() {
 
 #[test]
 fn everything_that_was_said_is_handed_over() {
-    let arguments = ["--plot", "a b.png", "--level", "-3", "--param", "Mix=1"];
+    let arguments = ["--plot", "a b.png", "--level", "-3", "--param", "Mix:1"];
     let output = analyze("printf '%s\\n' \"$@\"", &arguments);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let handed = text(&output.stdout);
@@ -45,7 +45,7 @@ fn everything_that_was_said_is_handed_over() {
     for part in [
         "--plot=a b.png",
         "--level=-3",
-        "--param=Mix=1",
+        "--param=Mix:1",
         "--sample-rate=48000",
     ] {
         assert!(lines.contains(&part), "{part}: {handed}");

@@ -82,7 +82,7 @@ worker_calls! {
     SetTrackProperties: SetTrackPropertiesRequest => SetTrackPropertiesResponse;
     GetTiming: GetTimingRequest => GetTimingResponse;
     ListBuses: ListBusesRequest => ListBusesResponse;
-    CheckBusesLayout: CheckBusesLayoutRequest => CheckBusesLayoutResponse;
+    CheckBusesLayout: CheckBusesLayoutRequest => CheckBusesLayoutResponse, parks;
     AttachStage: AttachStage => StageAttached;
     OpenDevice: OpenDevice => OpenDeviceResponse;
     StartDevice: StartDeviceRequest => StartDeviceResponse;

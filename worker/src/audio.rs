@@ -262,7 +262,11 @@ impl Player {
         )?;
         let latency = seat.processor.latency_samples();
         slot.lose(ran.events_lost);
-        slot.complete(BlockStatus::Ok, runner.events_out(), latency);
+        let status = match seat.processor.is_stopped() {
+            true => BlockStatus::Failed,
+            false => BlockStatus::Ok,
+        };
+        slot.complete(status, runner.events_out(), latency);
         if std::mem::replace(&mut self.latency, latency) != latency {
             self.notices.latency();
         }

@@ -105,7 +105,9 @@ impl Plugin {
         Ok(info)
     }
 
-    /// Whether the plugin could run with these channel counts, one number a bus.
+    /// Whether the plugin could run with these channel counts, one number a bus. Other counts than
+    /// the present ones are asked of the plugin where its format can: it stands still for that, as
+    /// for `reset`, and goes on as it was.
     fn check_buses_layout(
         &self,
         py: Python<'_>,

@@ -42,7 +42,9 @@ impl Plugin {
         }
     }
 
-    /// Whether the plugin could run with these channel counts, one a bus.
+    /// Whether the plugin could run with these channel counts, one a bus. Other counts than the
+    /// present ones are asked of the plugin where its format can: it stands still for that, as for
+    /// [`Plugin::reset`], and goes on as it was.
     ///
     /// # Errors
     /// Those of every call: see [`Plugin`].

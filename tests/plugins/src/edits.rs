@@ -1,5 +1,6 @@
 //! Edits its parameters itself. When `Trigger` is set to 1, it takes `Edited`, moves it to 0.75
-//! and lets go. While it plays, `Meter` follows its input, told whenever that changes.
+//! and lets go. While it plays, `Meter` follows its input, told whenever that changes. `Channels`
+//! is how many its buses have, in VST3, where a plugin may change them.
 
 use std::ffi::CStr;
 
@@ -8,6 +9,7 @@ use crate::kit::{About, Block, Bus, Gesture, Kind, Parameter, Plugin, Sample, Va
 const TRIGGER: usize = 0;
 const EDITED: usize = 1;
 const METER: usize = 2;
+const CHANNELS: usize = 3;
 
 pub struct Edits;
 
@@ -21,6 +23,7 @@ impl Plugin for Edits {
             Parameter::whole("Trigger", 1.0, 0.0),
             Parameter::new("Edited", 0.0, 1.0, 0.5),
             Parameter::new("Meter", 0.0, 1.0, 0.0).kind(Kind::Meter),
+            Parameter::whole("Channels", 2000.0, 1.0),
         ],
         ..About::NOTHING
     };
@@ -39,6 +42,10 @@ impl Plugin for Edits {
         if peak.min(1.0) != block.values.get(METER) {
             block.tell(METER, peak.min(1.0));
         }
+    }
+
+    fn channels(values: &Values) -> Option<usize> {
+        Some(values.count(CHANNELS))
     }
 
     fn answer(set: usize, values: &Values) -> Option<Gesture> {

@@ -187,6 +187,10 @@ pub trait Processor: Send {
     fn hears_notes(&self) -> bool {
         false
     }
+    /// Whether the plugin refused to be started again, so that blocks fail.
+    fn is_stopped(&self) -> bool {
+        false
+    }
     /// Latency after the last block, in frames.
     fn latency_samples(&self) -> u32;
     /// For the controller of the same format, which knows the type.

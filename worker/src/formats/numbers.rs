@@ -1,16 +1,18 @@
 //! Numbers as texts and back, and from double to single precision.
 
-/// The number a text starts with, 0 if with none.
-pub fn leading_number(text: &str) -> f32 {
+/// The number a text starts with, 0 if with none or one beyond an `f32`.
+pub fn leading_number(text: &str) -> f64 {
+    let text = text.trim_start();
     let end = text
         .char_indices()
         .find(|(at, c)| !(c.is_ascii_digit() || *c == '.' || (*at == 0 && matches!(c, '-' | '+'))))
         .map_or(text.len(), |(at, _)| at);
-    let number = text
-        .parse()
-        .or_else(|_| text[..end].parse())
-        .unwrap_or(0.0f32);
-    if number.is_finite() { number } else { 0.0 }
+    let number = text.parse().or_else(|_| text[..end].parse()).unwrap_or(0.0);
+    if narrow(number).is_finite() {
+        number
+    } else {
+        0.0
+    }
 }
 
 /// A number with six significant digits and no trailing zeros, C's `%g`.
@@ -71,7 +73,16 @@ mod tests {
 
     #[test]
     fn a_number_may_have_a_unit_behind_it() {
-        for (text, number) in [("-3.5 dB", -3.5), ("12", 12.0), ("1e3", 1000.0), ("x", 0.0)] {
+        for (text, number) in [
+            ("-3.5 dB", -3.5),
+            (" 12", 12.0),
+            ("1e3", 1000.0),
+            ("0.1", 0.1),
+            ("x", 0.0),
+            ("", 0.0),
+            ("1e300", 0.0),
+            ("nan", 0.0),
+        ] {
             assert_eq!(leading_number(text), number, "{text}");
         }
     }

@@ -39,6 +39,11 @@ pub trait Plugin: Sized + Send + 'static {
     fn latency(_values: &Values) -> usize {
         0
     }
+    /// Channels that each of its buses wants, where the format lets a plugin change them; `None`
+    /// for those that it says it has.
+    fn channels(_values: &Values) -> Option<usize> {
+        None
+    }
     /// What it does by itself when a parameter has been set: a gesture on another one.
     fn answer(_set: usize, _values: &Values) -> Option<Gesture> {
         None

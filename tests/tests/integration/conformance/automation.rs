@@ -1,6 +1,6 @@
 //! Parameter changes within a block take effect at their frame, not one before or after.
 
-use plugpen::{EventList, Plugin};
+use plugpen::{EventList, Planes, PlanesMut, Plugin};
 
 use super::format::Format;
 use super::{MAX_FRAMES, assert_near, play};
@@ -132,4 +132,26 @@ pub fn what_is_no_change_is_refused_at_the_door(format: &Format) {
         format.most_gain * 0.5,
         "after refusals",
     );
+}
+
+pub fn what_only_the_plugin_sets_is_not_automated(format: &Format) {
+    let server = server();
+    let plugin = format.open(&server, "edits");
+    let mut events = EventList::new();
+    // `Meter`, which is the plugin's, and a parameter that is not.
+    events.push_parameter(3, 2, 1.0);
+    events.push_parameter(3, 1, 1.0);
+    let report = plugin
+        .process(
+            Planes::None,
+            Planes::None,
+            PlanesMut::None,
+            64,
+            &events,
+            &mut EventList::new(),
+        )
+        .unwrap();
+    assert_eq!(report.events_dropped, 1, "{}", format.name);
+    let values = plugin.get_params().unwrap();
+    assert_eq!((values[1], values[2]), (1.0, 0.0));
 }

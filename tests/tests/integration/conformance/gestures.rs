@@ -3,7 +3,8 @@
 use super::edits::{Told, listen};
 use super::format::Format;
 use super::play;
-use crate::system::server;
+use crate::system::{play_events, server};
+use plugpen::{EventBody, EventList};
 
 pub fn a_gesture_of_the_plugin_is_told_in_order(format: &Format) {
     let server = server();
@@ -50,4 +51,23 @@ pub fn a_value_that_the_plugin_sets_while_it_plays_is_told(format: &Format) {
         let value = plugin.get_param(2).unwrap();
         assert!((value - f64::from(peak)).abs() < 1e-6, "{value}");
     }
+}
+
+pub fn a_value_that_the_plugin_sets_comes_with_its_frame(format: &Format) {
+    let server = server();
+    let plugin = format.open(&server, "edits");
+    // The meter is set where a piece begins, and this change begins another.
+    let mut events = EventList::new();
+    events.push_parameter(20, 1, 1.0);
+    let mut input = [0.25; 64];
+    input[30] = 1.0;
+    let (_, said) = play_events(&plugin, &input, &events).unwrap();
+    let changes: Vec<_> = said
+        .iter()
+        .map(|event| match event.body {
+            EventBody::Parameter { index, value } => (event.offset, index, value),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(changes, [(0, 2, 0.25), (20, 2, 1.0)], "{}", format.name);
 }

@@ -125,3 +125,14 @@ pub fn what_finds_no_room_is_counted(format: &Format) {
     let all = delivered.len() as u64 + report.events_dropped;
     assert_eq!(all, 400, "{} delivered", delivered.len());
 }
+
+pub fn who_has_no_midi_input_hears_none(format: &Format) {
+    let server = server();
+    let plugin = format.open(&server, "gain");
+    let mut events = EventList::new();
+    events.push_midi(0, &[0x90, 60, 100]);
+    events.push_midi(1, &[0xF0, 1, 0xF7]);
+    let (outputs, said) = play_events(&plugin, &[0.5; FRAMES], &events).unwrap();
+    assert_eq!(outputs[0], [0.5; FRAMES], "{}", format.name);
+    assert!(said.is_empty());
+}

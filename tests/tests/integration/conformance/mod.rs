@@ -154,6 +154,7 @@ macro_rules! every_plugin_format {
             parameters::names_units_and_steps_are_the_plugins,
             automation::the_output_is_the_parameter_at_every_frame,
             midi::a_plugin_makes_notes_at_known_frames,
+            midi::who_has_no_midi_input_hears_none,
             midi::what_finds_no_room_is_counted,
             transport::the_plugin_hears_every_value,
             transport::a_transport_moves_from_block_to_block,
@@ -320,9 +321,18 @@ mod vst3 {
     every_format!(super::format::VST3);
     every_plugin_format!(super::format::VST3);
     every_format_with_note_ids!(super::format::VST3);
+    tests! {
+        super::format::VST3;
+        automation::what_only_the_plugin_sets_is_not_automated,
+        gestures::a_value_that_the_plugin_sets_comes_with_its_frame,
+        modes::a_plugin_hears_of_its_track,
+        buses::a_layout_is_asked_of_the_plugin_and_its_own_comes_back,
+        buses::a_plugin_that_changes_its_buses_plays_on_or_says_that_it_cannot,
+    }
     every_format_with_edits!(super::format::VST3);
     every_format_with_doubles!(super::format::VST3);
     every_format_with_layouts!(super::format::VST3);
+    every_format_that_asks_for_layouts!(super::format::VST3);
     every_format_with_many_plugins_a_file!(super::format::VST3);
     every_format_that_is_read_by_running_it!(super::format::VST3);
 }

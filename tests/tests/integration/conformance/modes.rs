@@ -81,3 +81,23 @@ pub fn a_track_has_a_name_and_a_colour(format: &Format) {
     plugin.set_track_properties(None, None).unwrap();
     play(&plugin, &[1.0; 64]);
 }
+
+pub fn a_plugin_hears_of_its_track(format: &Format) {
+    let server = server();
+    // It calls its buses by its track, and says that their names have changed.
+    let plugin = format.open(&server, "gain");
+    let name = || {
+        plugin.poll_callbacks().unwrap();
+        plugin.bus(false, 0).unwrap().name
+    };
+    assert_eq!(name(), "Main");
+    plugin
+        .set_track_properties(Some("Bäße \u{1F3B8}"), None)
+        .unwrap();
+    assert_eq!(name(), "Bäße \u{1F3B8} #00000000");
+    plugin
+        .set_track_properties(None, Some(0xFF00_7F00))
+        .unwrap();
+    assert_eq!(name(), "Bäße \u{1F3B8} #FF007F00");
+    play(&plugin, &[1.0; 64]);
+}

@@ -259,7 +259,7 @@ impl ParameterInfo {
             .value_of_unit(text, instance)
             .or_else(named)
             .or_else(switch)
-            .unwrap_or_else(|| leading_number(text));
+            .unwrap_or_else(|| narrow(leading_number(text)));
         range.normal(range.clamp(plain))
     }
 

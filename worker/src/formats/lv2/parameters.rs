@@ -332,7 +332,7 @@ impl ParameterInfo {
         } else if self.enumeration && !self.points.is_empty() {
             self.default
         } else {
-            leading_number(text)
+            narrow(leading_number(text))
         };
         f64::from(self.normal_of_shown(shown))
     }

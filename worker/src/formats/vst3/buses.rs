@@ -35,7 +35,7 @@ pub struct BusInfo {
     pub is_main: bool,
     /// A fresh plugin has it on.
     pub is_default: bool,
-    arrangement: SpeakerArrangement,
+    pub arrangement: SpeakerArrangement,
     /// Blocks carry it, from this channel on.
     pub first: Option<u32>,
 }
@@ -146,10 +146,25 @@ impl Buses {
         Ok(buses)
     }
 
+    /// Takes the names of the same buses.
+    pub fn rename(&mut self, component: &ComPtr<IComponent>) {
+        if let Ok(found) = Self::read(component) {
+            let sides = [
+                (&mut self.inputs, found.inputs),
+                (&mut self.outputs, found.outputs),
+            ];
+            for (buses, named) in sides {
+                for (bus, named) in buses.iter_mut().zip(named) {
+                    bus.name = named.name;
+                }
+            }
+        }
+    }
+
     /// Decides which buses blocks carry: the main ones, the first sidechain where the client has
     /// one, and further outputs as far as it has channels for them. Two channels are what a client
     /// has that does not care, and no reason to carry a second mono bus.
-    fn carry(&mut self, wishes: Wishes) {
+    pub fn carry(&mut self, wishes: Wishes) {
         let sidechain = self.sidechain();
         let mut next = 0;
         for (at, bus) in self.inputs.iter_mut().enumerate() {
@@ -236,7 +251,8 @@ impl Buses {
         (sum(&self.inputs), sum(&self.outputs))
     }
 
-    fn read_arrangements(&mut self, plug: &Plug) {
+    /// Asks which speakers its channels are.
+    pub fn read_arrangements(&mut self, plug: &Plug) {
         for (direction, side) in [(INPUT, &mut self.inputs), (OUTPUT, &mut self.outputs)] {
             for (bus, at) in side.iter_mut().zip(0..) {
                 let mut found = 0;
@@ -255,7 +271,7 @@ impl Buses {
 
 impl BusInfo {
     /// The arrangement for so many channels; the bus's own where it has that many.
-    fn asked(&self, channels: u32) -> SpeakerArrangement {
+    pub fn asked(&self, channels: u32) -> SpeakerArrangement {
         match channels == self.channels {
             true => self.arrangement,
             false => arrangement(channels),
@@ -299,7 +315,8 @@ fn arrangement(channels: u32) -> SpeakerArrangement {
     }
 }
 
-fn arrange(plug: &Plug, inputs: &[SpeakerArrangement], outputs: &[SpeakerArrangement]) -> bool {
+/// Asks an inactive plugin to take these arrangements.
+pub fn arrange(plug: &Plug, inputs: &[SpeakerArrangement], outputs: &[SpeakerArrangement]) -> bool {
     // The plugin reads them only, but the interface says otherwise.
     let (mut inputs, mut outputs) = (inputs.to_vec(), outputs.to_vec());
     let length = |side: &[SpeakerArrangement]| i32::try_from(count(side.len())).unwrap_or(0);
@@ -314,10 +331,11 @@ fn arrange(plug: &Plug, inputs: &[SpeakerArrangement], outputs: &[SpeakerArrange
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn bus(channels: u32, is_main: bool) -> BusInfo {
+    /// A bus of so many channels.
+    pub fn bus(channels: u32, is_main: bool) -> BusInfo {
         BusInfo {
             name: String::new(),
             channels,

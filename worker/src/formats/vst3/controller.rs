@@ -17,7 +17,7 @@ use vst3::Steinberg::kResultOk;
 
 use super::buses::{Buses, Wishes};
 use super::classes::Class;
-use super::edit::{Edit, ParameterInfo};
+use super::edit::{Edit, ParameterInfo, had};
 use super::handler::{self, flags};
 use super::host::Host;
 use super::instance::Instance;
@@ -29,8 +29,6 @@ use super::shared::Shared;
 use super::{state, track};
 use crate::formats::{Attention, Controller, Processor, count, fpu, normalised, same_layout};
 
-/// A value that comes back from a plugin this near is the one that was set: plugins keep floats.
-const NEAR: f64 = 1e-5;
 /// Wishes that must not be granted beside processing.
 const STANDSTILL: u32 = flags::IO | flags::RELOAD | flags::LATENCY;
 
@@ -181,6 +179,10 @@ impl Vst3Controller {
         if wanted & (flags::VALUES | flags::RELOAD) != 0 {
             self.read_values(false);
         }
+        if wanted & flags::BUS_TITLES != 0 {
+            self.buses.rename(&self.instance.plug.component);
+            self.shared.notices.parameter_info();
+        }
         if wanted & flags::PROGRAMS != 0 {
             self.read_programs();
             self.shared.notices.program();
@@ -196,7 +198,8 @@ impl Vst3Controller {
         self.tell_controller();
         let wanted = self.handler.wanted();
         let before = self.latency_samples();
-        let result = if wanted & (flags::IO | flags::RELOAD) != 0 {
+        // A plugin that refused to play is asked again with every call that may ask.
+        let result = if wanted & (flags::IO | flags::RELOAD) != 0 || processor.is_stopped() {
             let wishes = Wishes::from(&self.options);
             self.shared.notices.parameter_info();
             processor.rewire(&mut self.buses, |plug| Buses::negotiate(plug, wishes))
@@ -295,14 +298,13 @@ impl Controller for Vst3Controller {
         }
         // Oldest first: what blocks changed must not come after this.
         self.tell_controller();
+        let before = self.shared.values.get(at);
         edit.set(parameter.id, value);
-        let has = edit.value(parameter.id);
-        let value = has
-            .filter(|has| (has - value).abs() > NEAR)
-            .unwrap_or(value);
-        self.shared.values.set(at, value);
-        self.shared.to_processor.mark(at);
-        Ok(value)
+        let has = had(value, before, edit.value(parameter.id), parameter.steps);
+        self.shared.values.set(at, has);
+        // The processor gets what was asked for, as the controller did: it makes the same of it.
+        self.shared.send(at, value);
+        Ok(has)
     }
 
     fn parameter_to_text(&self, index: u32, value: f64) -> Result<String, Error> {
@@ -388,7 +390,11 @@ impl Controller for Vst3Controller {
     }
 
     fn reset(&mut self, parked: &mut dyn Processor) {
-        parked.reset();
+        if parked.is_stopped() {
+            self.attend_parked(parked);
+        } else {
+            parked.reset();
+        }
     }
 
     fn set_non_realtime(&mut self, parked: &mut dyn Processor, non_realtime: bool) {
@@ -446,11 +452,28 @@ impl Controller for Vst3Controller {
 
     fn check_buses_layout(
         &mut self,
-        _: &mut dyn Processor,
+        parked: &mut dyn Processor,
         inputs: &[i32],
         outputs: &[i32],
     ) -> bool {
-        same_layout(&self.buses(), inputs, outputs)
+        if same_layout(&self.buses(), inputs, outputs) {
+            return true;
+        }
+        let Ok(processor) = own(parked) else {
+            return false;
+        };
+        let (before, wishes) = (self.buses.clone(), Wishes::from(&self.options));
+        let mut fits = false;
+        let put_back = processor.rewire(&mut self.buses, |plug| {
+            fits = before.could_be(plug, inputs, outputs);
+            before.put_back(plug, wishes)
+        });
+        if let Err(error) = put_back {
+            self.shared.notices.log(&error.message);
+        }
+        // What it says to its own layouts is not to be looked at again.
+        self.handler.want(self.handler.wanted() & !flags::IO);
+        fits
     }
 
     fn attend(&mut self) -> Attention {

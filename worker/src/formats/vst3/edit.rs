@@ -11,6 +11,10 @@ use vst3::Steinberg::kResultOk;
 use super::roomy::Roomy;
 use super::text;
 use crate::formats::fpu;
+use crate::formats::numbers::leading_number;
+
+/// A value that comes back from a plugin this near is the one that was set: plugins keep floats.
+const NEAR: f64 = 1e-5;
 
 /// What a controller says of a parameter.
 #[derive(Debug, Clone, PartialEq)]
@@ -133,18 +137,18 @@ fn described(info: &Sdk) -> ParameterInfo {
     }
 }
 
+/// The value to tell of after `wanted` was set: what the plugin says that it has, unless that is
+/// still what it had before, or as good as what was wanted.
+pub fn had(wanted: f64, before: f64, says: Option<f64>, steps: u32) -> f64 {
+    let followed = says.filter(|says| steps > 0 || *says != before);
+    followed
+        .filter(|says| (says - wanted).abs() > NEAR)
+        .unwrap_or(wanted)
+}
+
 /// A normalised value of a plugin; `None` where it is no number.
 pub fn sane(value: f64) -> Option<f64> {
     value.is_finite().then(|| value.clamp(0.0, 1.0))
-}
-
-/// The number a text begins with, 0 where it begins with none.
-fn leading_number(text: &str) -> f64 {
-    let text = text.trim();
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && !"+-.".contains(c))
-        .unwrap_or(text.len());
-    text[..end].parse().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -152,10 +156,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_read_from_texts() {
-        for (text, number) in [("0.5", 0.5), (" -3 dB", -3.0), ("junk", 0.0), ("", 0.0)] {
-            assert_eq!(leading_number(text), number, "{text}");
-        }
+    fn a_value_is_a_number_in_range_or_none() {
         assert_eq!((sane(f64::NAN), sane(2.0)), (None, Some(1.0)));
+    }
+
+    #[test]
+    fn what_a_plugin_has_is_what_it_says_where_it_can_know() {
+        // Steps count, and so does any answer to the change.
+        assert_eq!(had(0.3, 0.25, Some(0.25), 4), 0.25);
+        assert_eq!(had(0.3, 0.9, Some(0.5), 0), 0.5);
+        // Nearly the same is the same.
+        assert_eq!(had(0.3, 0.9, Some(0.300_000_01), 0), 0.3);
+        // A controller that has not followed yet knows nothing of the new value.
+        assert_eq!(had(0.3, 0.9, Some(0.9), 0), 0.3);
+        assert_eq!(had(0.3, 0.9, None, 0), 0.3);
     }
 }

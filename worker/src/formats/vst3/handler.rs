@@ -28,6 +28,7 @@ pub mod flags {
     pub const VALUES: u32 = bit(sdk::kParamValuesChanged);
     pub const LATENCY: u32 = bit(sdk::kLatencyChanged);
     pub const TITLES: u32 = bit(sdk::kParamTitlesChanged);
+    pub const BUS_TITLES: u32 = bit(sdk::kIoTitlesChanged);
     pub const MIDI: u32 = bit(sdk::kMidiCCAssignmentChanged);
     pub const NOTES: u32 = bit(sdk::kNoteExpressionChanged);
     /// A program list changed; no flag of the SDK's.
@@ -135,8 +136,9 @@ impl IComponentHandlerTrait for Handler {
                     return kResultFalse;
                 };
                 if value.is_finite() {
-                    shared.values.set(index, value.clamp(0.0, 1.0));
-                    shared.to_processor.mark(index);
+                    let value = value.clamp(0.0, 1.0);
+                    shared.values.set(index, value);
+                    shared.send(index, value);
                     this.notices.parameter(index, false);
                 }
                 kResultOk
@@ -229,6 +231,7 @@ mod tests {
             id,
             value: 0.25,
             steps: 0,
+            is_read_only: false,
         };
         // SAFETY: no pointers are passed.
         let edit = |id, value| unsafe { handler.performEdit(id, value) };

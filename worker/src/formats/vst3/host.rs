@@ -1,6 +1,7 @@
 //! What the host is to a plugin: a name, a maker of messages, and a run loop.
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
 use vst3::Steinberg::Linux::{
     FileDescriptor, IEventHandler, IRunLoop, IRunLoopTrait, ITimerHandler, TimerInterval,
@@ -22,6 +23,7 @@ use vst3::{Class, ComPtr, ComWrapper, Interface};
 use super::attributes::{Attributes, Message};
 use super::door::enter;
 use super::run_loop::RunLoop;
+use crate::formats::Notices;
 
 const NAME: &str = "plugpen";
 
@@ -55,10 +57,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// A context. `None` cannot happen and is no host.
-    pub fn new() -> Option<Self> {
+    /// A context whose run loop is served by the notices' thread. `None` cannot happen and is no
+    /// host.
+    pub fn new(notices: Arc<Notices>) -> Option<Self> {
         let context = ComWrapper::new(Context {
-            run_loop: RunLoop::default(),
+            run_loop: RunLoop::new(notices),
         });
         let pointer = context.to_com_ptr::<IHostApplication>()?.upcast();
         std::mem::forget(context.clone());

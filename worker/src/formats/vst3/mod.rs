@@ -20,7 +20,8 @@ mod attributes;
 mod buffers;
 mod bundle;
 mod buses;
-mod changes;
+mod changes_in;
+mod changes_out;
 mod classes;
 mod context;
 mod controller;
@@ -31,8 +32,10 @@ mod events_in;
 mod events_out;
 mod handler;
 mod host;
+mod id_index;
 mod ids;
 mod instance;
+mod layouts;
 mod midi_map;
 mod module;
 mod note_expressions;
@@ -79,7 +82,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         false => &opening.bundle,
     };
     let library = bundle::library(path)?;
-    let host = make_host()?;
+    let host = Host::new(Arc::clone(&opening.notices)).ok_or_else(not_there)?;
     let handler = handler::Lent::new(Arc::clone(&opening.notices)).ok_or_else(not_there)?;
     let module = Module::load(&library, &host)?;
     let at = classes::select(&module.classes, &options.selector, path)?;
@@ -104,6 +107,7 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
                 id: parameter.id,
                 value: value.unwrap_or(parameter.default),
                 steps: parameter.steps,
+                is_read_only: parameter.is_read_only(),
             }
         })
         .collect();
@@ -145,10 +149,6 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         controller: Box::new(controller),
         processor: Box::new(processor),
     })
-}
-
-fn make_host() -> Result<Host, Error> {
-    Host::new().ok_or_else(not_there)
 }
 
 fn not_there() -> Error {

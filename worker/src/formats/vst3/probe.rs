@@ -1,6 +1,7 @@
 //! Metadata: the factory's list, and each plugin's buses, for which it is created.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use plugpen_proto::Error;
 use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailure};
@@ -11,8 +12,8 @@ use super::classes::Class;
 use super::host::Host;
 use super::instance::{Instance, terminate};
 use super::module::Module;
-use super::{bundle, make_host};
-use crate::formats::count;
+use super::{bundle, not_there};
+use crate::formats::{Notices, count};
 
 /// Describes all plugins of the modules a probe names.
 ///
@@ -23,7 +24,7 @@ pub fn probe(probe: &Probe) -> Result<Probed, Error> {
     if probe.paths.is_empty() {
         return Ok(probed);
     }
-    let host = make_host()?;
+    let host = Host::new(Arc::new(Notices::new())).ok_or_else(not_there)?;
     for path in &probe.paths {
         let path = Path::new(path);
         let module = bundle::library(path).and_then(|library| Module::load(&library, &host));

@@ -14,13 +14,13 @@ use vst3::Steinberg::Vst::{
 
 use super::buffers::Buffers;
 use super::buses::{Buses, Plug};
-use super::changes;
 use super::context::Context;
 use super::events_in;
 use super::events_out;
 use super::instance::{Instance, is_fine};
 use super::midi_map::{BEND, PRESSURE};
 use super::shared::Shared;
+use super::{changes_in, changes_out};
 use crate::formats::{Block, Planes, Processor, Samples, count, fpu};
 
 /// Queues for parameters that a plugin makes up, so that it never gets none.
@@ -41,8 +41,8 @@ pub struct Vst3Processor {
     instance: Arc<Instance>,
     setup: Setup,
     buffers: Buffers,
-    changes_in: changes::Input,
-    changes_out: changes::Output,
+    changes_in: changes_in::Input,
+    changes_out: changes_out::Output,
     events_in: events_in::Input,
     events_out: events_out::Output,
     context: Context,
@@ -50,6 +50,8 @@ pub struct Vst3Processor {
     hears_events: bool,
     running: bool,
     played: bool,
+    /// The buffers fit the plugin's buses.
+    wired: bool,
 }
 
 // SAFETY: COM objects of ours and of the plugin, which the plugin's processor may use from the
@@ -74,14 +76,16 @@ impl Vst3Processor {
         let room = || Error::bug("an object of the host's own is not there");
         Ok(Self {
             buffers: Buffers::new(buses, frames(setup.max_frames)),
-            changes_in: changes::Input::new(parameters, events).ok_or_else(room)?,
-            changes_out: changes::Output::new(parameters + SPARE_QUEUES).ok_or_else(room)?,
+            changes_in: changes_in::Input::new(parameters, events).ok_or_else(room)?,
+            changes_out: changes_out::Output::new(parameters + SPARE_QUEUES, events)
+                .ok_or_else(room)?,
             events_in: events_in::Input::new(events).ok_or_else(room)?,
             events_out: events_out::Output::new(events, event_bytes).ok_or_else(room)?,
             context: Context::new(setup.rate, instance.plug.processor.cast()),
             hears_events: buses.event_inputs > 0,
             running: false,
             played: false,
+            wired: true,
             shared,
             instance,
             setup,
@@ -95,6 +99,13 @@ impl Vst3Processor {
     pub fn start(&mut self) -> Result<(), Error> {
         if self.running {
             return Ok(());
+        }
+        if !self.wired {
+            return Err(Error::new(
+                ErrorReason::PluginRefused,
+                "the plugin changed its buses to some that plugpen does not carry; until it \
+                 changes them again it does not play",
+            ));
         }
         let mut setup = ProcessSetup {
             processMode: self.mode(),
@@ -161,14 +172,17 @@ impl Vst3Processor {
     /// Stops the plugin and has its buses looked at again.
     ///
     /// # Errors
-    /// The plugin's refusal.
+    /// The plugin's refusal, or that of `read`; the plugin is stopped then, and every block fails
+    /// until this has been tried again with success.
     pub fn rewire(
         &mut self,
         buses: &mut Buses,
         read: impl FnOnce(&Plug) -> Result<Buses, Error>,
     ) -> Result<(), Error> {
         self.stop();
+        self.wired = false;
         *buses = read(&self.instance.plug)?;
+        self.wired = true;
         buses.activate(&self.instance.plug.component);
         self.buffers = Buffers::new(buses, frames(self.setup.max_frames));
         self.hears_events = buses.event_inputs > 0;
@@ -198,9 +212,12 @@ impl Vst3Processor {
         let mut context = self.context.at(None, 0);
         self.call(count, &mut context);
         self.hear_changes();
-        let mut said = 0;
+        self.changes_out.points(|_| {});
+        let mut said = 0u32;
         let lost = self.events_out.take(|_| said += 1);
-        self.shared.notices.lost(lost.saturating_add(said));
+        if said.saturating_add(lost) > 0 {
+            self.shared.notices.lost(said.saturating_add(lost));
+        }
     }
 
     /// Whether it has played a block since it was started.
@@ -231,9 +248,9 @@ impl Vst3Processor {
 
     /// Adds what was set since the last call, from its first frame on.
     fn load_values(&mut self) {
-        let (values, changes) = (&self.shared.values, &mut self.changes_in);
-        self.shared.to_processor.take(|index| {
-            changes.add(index, 0, values.get(index));
+        let (shared, changes) = (&self.shared, &mut self.changes_in);
+        shared.to_processor.take(|index| {
+            changes.add(index, 0, shared.sent(index));
         });
     }
 
@@ -317,6 +334,21 @@ impl Vst3Processor {
             });
         });
         block.events_lost = block.events_lost.saturating_add(lost);
+        let shared = &self.shared;
+        self.changes_out.points(|told| {
+            let known = shared.index_of(told.id).filter(|_| told.value.is_finite());
+            if let Some(index) = known {
+                let offset = u32::try_from(told.offset).unwrap_or(0).min(last);
+                let value = told.value.clamp(0.0, 1.0);
+                block.push(Event {
+                    offset: start + offset,
+                    body: EventBody::Parameter {
+                        index: count(index),
+                        value,
+                    },
+                });
+            }
+        });
     }
 
     /// Calls the plugin with what has been gathered.
@@ -387,7 +419,8 @@ impl Processor for Vst3Processor {
                         break;
                     }
                     let index = usize::try_from(index).unwrap_or(usize::MAX);
-                    lost += u32::from(!self.apply(index, 0, value));
+                    let taken = !self.shared.is_read_only(index) && self.apply(index, 0, value);
+                    lost += u32::from(!taken);
                 }
             }
             let mut done = 0;
@@ -412,12 +445,14 @@ impl Processor for Vst3Processor {
     }
 
     fn reset(&mut self) {
-        if self.running {
-            self.stop();
-            if let Err(error) = self.start() {
-                self.shared.notices.log(&error.message);
-            }
+        self.stop();
+        if let Err(error) = self.start() {
+            self.shared.notices.log(&error.message);
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        !self.running
     }
 
     fn is_double(&self) -> bool {

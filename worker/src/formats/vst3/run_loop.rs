@@ -2,7 +2,7 @@
 //! loop that everybody could share).
 
 use std::os::fd::BorrowedFd;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -14,7 +14,7 @@ use vst3::Steinberg::Linux::{
 };
 use vst3::Steinberg::{kInvalidArgument, kOutOfMemory, kResultFalse, kResultOk, tresult};
 
-use crate::formats::fpu;
+use crate::formats::{Notices, fpu};
 
 /// Timers, and descriptors, at most.
 const MOST: usize = 256;
@@ -35,13 +35,23 @@ struct Watch {
 }
 
 /// Who wants to be called.
-#[derive(Default)]
 pub struct RunLoop {
+    /// Wake the main thread, which sleeps until what it knows of is due.
+    notices: Arc<Notices>,
     timers: Mutex<Vec<Timer>>,
     watches: Mutex<Vec<Watch>>,
 }
 
 impl RunLoop {
+    /// Nobody yet.
+    pub fn new(notices: Arc<Notices>) -> Self {
+        Self {
+            notices,
+            timers: Mutex::default(),
+            watches: Mutex::default(),
+        }
+    }
+
     /// # Safety
     /// Null, or an object of the plugin.
     pub unsafe fn add_timer(&self, handler: *mut ITimerHandler, every: TimerInterval) -> tresult {
@@ -59,6 +69,8 @@ impl RunLoop {
             every,
             due: Instant::now() + every,
         });
+        drop(timers);
+        self.notices.stir();
         kResultOk
     }
 
@@ -97,6 +109,8 @@ impl RunLoop {
             handler: handler.to_com_ptr(),
             descriptor,
         });
+        drop(watches);
+        self.notices.stir();
         kResultOk
     }
 
@@ -221,13 +235,15 @@ mod tests {
     fn a_timer_is_called_when_it_is_due_until_it_is_removed() {
         let called = ComWrapper::new(Called::default());
         let handler = called.to_com_ptr::<ITimerHandler>().unwrap();
-        let run_loop = RunLoop::default();
+        let notices = Arc::new(Notices::new());
+        let run_loop = RunLoop::new(Arc::clone(&notices));
         assert_eq!(run_loop.serve(), None);
         // SAFETY: an object of this test, and null.
         unsafe {
             assert_eq!(run_loop.add_timer(handler.as_ptr(), 0), kResultOk);
             assert_ne!(run_loop.add_timer(std::ptr::null_mut(), 0), kResultOk);
         }
+        assert!(notices.pending(), "whoever serves it looks when");
         while called.0.load(Ordering::Relaxed) == 0 {
             let next = run_loop.serve().unwrap();
             assert!(next <= SHORTEST);
@@ -242,7 +258,8 @@ mod tests {
     fn a_descriptor_is_told_when_it_can_be_read() {
         let called = ComWrapper::new(Called::default());
         let handler = called.to_com_ptr::<IEventHandler>().unwrap();
-        let run_loop = RunLoop::default();
+        let notices = Arc::new(Notices::new());
+        let run_loop = RunLoop::new(Arc::clone(&notices));
         let (reader, writer) = rustix::pipe::pipe().unwrap();
         // SAFETY: an object of this test.
         unsafe {
@@ -250,6 +267,7 @@ mod tests {
             assert_eq!(run_loop.add_watch(handler.as_ptr(), number), kResultOk);
             assert_ne!(run_loop.add_watch(handler.as_ptr(), -1), kResultOk);
         }
+        assert!(notices.pending());
         assert_eq!(run_loop.serve(), Some(LOOK));
         assert_eq!(called.0.load(Ordering::Relaxed), 0);
         rustix::io::write(&writer, b"x").unwrap();

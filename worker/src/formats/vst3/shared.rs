@@ -14,6 +14,9 @@ pub struct Shared {
     by_id: Box<[(u32, usize)]>,
     /// Normalised values by parameter index.
     pub values: Values,
+    /// The values that the processor is to have: those that were asked for, of which the
+    /// controller may say that they are others.
+    outgoing: Values,
     /// What the processor has not been told yet.
     pub to_processor: Marks,
     /// What the controller has not been told yet.
@@ -28,6 +31,8 @@ pub struct Shared {
     pub takes_expressions: AtomicBool,
     /// Steps by parameter index: number of values less one.
     steps: Box<[u32]>,
+    /// Whether only the plugin changes it, by parameter index.
+    read_only: Box<[bool]>,
 }
 
 /// What is constant about a parameter and matters on the audio thread.
@@ -36,6 +41,7 @@ pub struct Cell {
     pub id: u32,
     pub value: f64,
     pub steps: u32,
+    pub is_read_only: bool,
 }
 
 impl Shared {
@@ -49,6 +55,8 @@ impl Shared {
         Self {
             by_id,
             values: Values::new(parameters.iter().map(|cell| cell.value)),
+            outgoing: Values::new(parameters.iter().map(|cell| cell.value)),
+            read_only: parameters.iter().map(|cell| cell.is_read_only).collect(),
             steps: parameters.iter().map(|cell| cell.steps).collect(),
             to_processor: Marks::new(ids.len()),
             to_controller: Marks::new(ids.len()),
@@ -65,6 +73,22 @@ impl Shared {
         let at = self.by_id.partition_point(|(known, _)| *known < id);
         let (known, index) = self.by_id.get(at)?;
         (*known == id).then_some(*index)
+    }
+
+    /// Has the processor told of a value with its next block.
+    pub fn send(&self, index: usize, value: f64) {
+        self.outgoing.set(index, value);
+        self.to_processor.mark(index);
+    }
+
+    /// The value that was sent last.
+    pub fn sent(&self, index: usize) -> f64 {
+        self.outgoing.get(index)
+    }
+
+    /// Whether only the plugin changes a parameter.
+    pub fn is_read_only(&self, index: usize) -> bool {
+        self.read_only.get(index).is_some_and(|only| *only)
     }
 
     /// Takes a value that the plugin says it has; tells of it where it is another.
@@ -100,7 +124,12 @@ mod tests {
 
     #[test]
     fn ids_lead_to_indices_and_values_stay_in_range() {
-        let cell = |id, value, steps| Cell { id, value, steps };
+        let cell = |id, value, steps| Cell {
+            id,
+            value,
+            steps,
+            is_read_only: id == 0,
+        };
         let cells = [
             cell(7, 0.5, 0),
             cell(u32::MAX - 1, 0.0, 4),
@@ -115,6 +144,10 @@ mod tests {
         assert!(!shared.hear(0, f64::NAN, false) && !shared.hear(0, 0.5, false));
         assert!(shared.hear(0, 7.0, false));
         assert_eq!(shared.values.get(0), 1.0);
+        shared.send(1, 0.75);
+        assert_eq!((shared.sent(1), shared.values.get(1)), (0.75, 0.0));
+        assert!(shared.to_processor.has(1) && !shared.to_processor.has(0));
+        assert!(shared.is_read_only(2) && !shared.is_read_only(1) && !shared.is_read_only(9));
         let value = |parameter, program| shared.program_value(Some(parameter), program);
         assert_eq!((value(1, 2), value(1, 99), value(0, 127)), (0.5, 1.0, 1.0));
     }

@@ -118,7 +118,7 @@ fn chunks(class: ClassId, data: &[u8]) -> Result<Chunks, Error> {
     }
     if VstPreset::is_one(data) {
         let preset = VstPreset::read(data).map_err(|error| junk(&error.message))?;
-        if ClassId::parse(&preset.class_id).is_some_and(|found| found != class) {
+        if ClassId::parse(&preset.class_id) != Some(class) {
             return Err(junk(&format!(
                 "it is a state of the class {}, and this plugin is {class}",
                 preset.class_id
@@ -160,7 +160,13 @@ mod tests {
         assert_eq!(chunks(class, &file), Ok((Some(vec![1]), None)));
         assert_eq!(chunks(class, b"own"), Ok((Some(b"own".to_vec()), None)));
         let other = ClassId::parse(&"0".repeat(32)).unwrap();
+        let nameless = VstPreset {
+            class_id: "no class id, but 32 characters..".into(),
+            ..preset
+        };
+        let nameless = nameless.write().unwrap();
         for (class, data) in [
+            (class, &nameless[..]),
             (class, &b""[..]),
             (class, b"VST3"),
             (class, b"VC2!\x05\0\0\0junk"),

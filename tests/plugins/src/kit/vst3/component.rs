@@ -76,7 +76,11 @@ impl<P: Plugin, const ROLE: u8> IComponentTrait for Object<P, ROLE> {
         let bus = [P::ABOUT.inputs, P::ABOUT.outputs][side][index(at)];
         let channels = self.sound().channels[side][index(at)];
         info.channelCount = i32::try_from(channels).unwrap_or(0);
-        strings::wide(bus.name, &mut info.name);
+        let track = self.track.lock().unwrap_or_else(|e| e.into_inner());
+        match &track.0[..] {
+            "" => strings::wide(bus.name, &mut info.name),
+            name => strings::wide(&format!("{name} #{:08X}", track.1), &mut info.name),
+        }
         info.busType = if bus.is_aux { kAux } else { kMain }.cast_signed();
         info.flags = if bus.is_aux { 0 } else { kDefaultActive };
         kResultOk
@@ -118,8 +122,14 @@ impl<P: Plugin, const ROLE: u8> IComponentTrait for Object<P, ROLE> {
             if let Some(plugin) = &mut sound.plugin {
                 plugin.activate(rate);
             }
+            drop(sound);
+            self.greet(rate);
+            sound = self.sound();
         }
         sound.is_active = is_active;
+        if !is_active {
+            self.change_buses(&mut sound);
+        }
         kResultOk
     }
 

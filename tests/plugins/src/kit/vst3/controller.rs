@@ -47,6 +47,7 @@ impl<P: Plugin, const ROLE: u8> Object<P, ROLE> {
             }
         }
         self.follow_latency();
+        self.follow_channels();
     }
 }
 

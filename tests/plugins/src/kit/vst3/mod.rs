@@ -3,6 +3,7 @@
 #![allow(non_snake_case, non_upper_case_globals, reason = "VST3's own names")]
 
 mod component;
+mod connection;
 mod controller;
 mod events;
 mod expressions;

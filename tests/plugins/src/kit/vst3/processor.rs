@@ -110,6 +110,7 @@ impl<P: Plugin, const ROLE: u8> IAudioProcessorTrait for Object<P, ROLE> {
         }
         sound.rate = setup.sampleRate;
         sound.max_frames = setup.maxSamplesPerBlock;
+        sound.mode = setup.processMode;
         sound.is_double = is_double;
         kResultOk
     }
@@ -138,6 +139,10 @@ impl<P: Plugin, const ROLE: u8> IAudioProcessorTrait for Object<P, ROLE> {
         demand(
             is(data.symbolicSampleSize, kSample64) == sound.is_double,
             "blocks have the samples that setupProcessing said",
+        );
+        demand(
+            data.processMode == sound.mode,
+            "blocks have the mode that setupProcessing said",
         );
         // SAFETY: VST3 has hosts pass null or what each pointer's type says.
         unsafe {

@@ -1,5 +1,5 @@
-//! Parameter changes of one call to a processor, in both directions. All memory is made before
-//! the first block.
+//! Parameter changes of one call to a processor, on their way to the plugin. All memory is made
+//! before the first block.
 
 use std::cell::Cell;
 
@@ -188,153 +188,12 @@ impl Input {
     }
 }
 
-/// The last value a plugin gave a parameter.
-struct Answer {
-    id: Cell<u32>,
-    count: Cell<i32>,
-    last: Cell<(i32, f64)>,
-}
-
-impl Class for Answer {
-    type Interfaces = (IParamValueQueue,);
-}
-
-impl IParamValueQueueTrait for Answer {
-    unsafe fn getParameterId(&self) -> ParamID {
-        self.id.get()
-    }
-
-    unsafe fn getPointCount(&self) -> i32 {
-        self.count.get().min(1)
-    }
-
-    unsafe fn getPoint(&self, index: i32, offset: *mut i32, value: *mut ParamValue) -> tresult {
-        if index != 0 || self.count.get() == 0 || offset.is_null() || value.is_null() {
-            return kInvalidArgument;
-        }
-        let (at, last) = self.last.get();
-        // SAFETY: not null, and room by the interface.
-        unsafe {
-            offset.write(at);
-            value.write(last);
-        }
-        kResultOk
-    }
-
-    unsafe fn addPoint(&self, offset: i32, value: ParamValue, index: *mut i32) -> tresult {
-        if self.count.get() == 0 || offset >= self.last.get().0 {
-            self.last.set((offset, value));
-        }
-        if !index.is_null() {
-            // SAFETY: not null, and room by the interface.
-            unsafe { index.write(self.count.get()) };
-        }
-        self.count.set(self.count.get().saturating_add(1));
-        kResultOk
-    }
-}
-
-struct Answers {
-    answers: Box<[ComWrapper<Answer>]>,
-    pointers: Box<[ComPtr<IParamValueQueue>]>,
-    used: Cell<usize>,
-}
-
-impl Class for Answers {
-    type Interfaces = (IParameterChanges,);
-}
-
-impl IParameterChangesTrait for Answers {
-    unsafe fn getParameterCount(&self) -> i32 {
-        i32::try_from(self.used.get()).unwrap_or(i32::MAX)
-    }
-
-    unsafe fn getParameterData(&self, index: i32) -> *mut IParamValueQueue {
-        let at = usize::try_from(index).unwrap_or(usize::MAX);
-        let queue = self.pointers.get(at).filter(|_| at < self.used.get());
-        queue.map_or(std::ptr::null_mut(), ComPtr::as_ptr)
-    }
-
-    unsafe fn addParameterData(
-        &self,
-        id: *const ParamID,
-        index: *mut i32,
-    ) -> *mut IParamValueQueue {
-        if id.is_null() {
-            return std::ptr::null_mut();
-        }
-        // SAFETY: not null, and an id by the interface.
-        let id = unsafe { id.read() };
-        let used = self.used.get();
-        let known = self.answers[..used].iter();
-        let at = match known.rev().position(|answer| answer.id.get() == id) {
-            Some(back) => used - 1 - back,
-            None if used < self.answers.len() => {
-                let answer = &self.answers[used];
-                answer.id.set(id);
-                answer.count.set(0);
-                self.used.set(used + 1);
-                used
-            }
-            None => return std::ptr::null_mut(),
-        };
-        if !index.is_null() {
-            // SAFETY: not null, and room by the interface.
-            unsafe { index.write(i32::try_from(at).unwrap_or(i32::MAX)) };
-        }
-        self.pointers[at].as_ptr()
-    }
-}
-
-/// Changes on their way from the plugin.
-pub struct Output {
-    list: ComWrapper<Answers>,
-    pointer: ComPtr<IParameterChanges>,
-}
-
-impl Output {
-    /// Room for changes of so many parameters. `None` cannot happen.
-    pub fn new(parameters: usize) -> Option<Self> {
-        let answers: Box<[ComWrapper<Answer>]> = (0..parameters)
-            .map(|_| {
-                ComWrapper::new(Answer {
-                    id: Cell::new(0),
-                    count: Cell::new(0),
-                    last: Cell::new((0, 0.0)),
-                })
-            })
-            .collect();
-        let pointers = answers.iter().map(ComWrapper::to_com_ptr);
-        let list = ComWrapper::new(Answers {
-            pointers: pointers.collect::<Option<_>>()?,
-            answers,
-            used: Cell::new(0),
-        });
-        let pointer = list.to_com_ptr()?;
-        Some(Self { list, pointer })
-    }
-
-    /// For the plugin.
-    pub fn as_ptr(&self) -> *mut IParameterChanges {
-        self.pointer.as_ptr()
-    }
-
-    /// Takes each changed parameter's id and last value.
-    pub fn take(&mut self, mut each: impl FnMut(u32, f64)) {
-        let used = self.list.used.replace(0).min(self.list.answers.len());
-        for answer in &self.list.answers[..used] {
-            if answer.count.get() > 0 {
-                each(answer.id.get(), answer.last.get().1);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
 
-    fn seen(changes: *mut IParameterChanges) -> Vec<(u32, Vec<(i32, f64)>)> {
+    /// All queues of a list: ids and points.
+    pub fn seen(changes: *mut IParameterChanges) -> Vec<(u32, Vec<(i32, f64)>)> {
         // SAFETY: an object of a test, alive.
         let changes = unsafe { vst3::ComRef::from_raw(changes) }.unwrap();
         // SAFETY: as above; indices and pointers are right unless a test wants them wrong.
@@ -377,37 +236,5 @@ mod tests {
             input.clear();
         }
         assert_eq!(seen(input.finish(&[100, 101, 102])), []);
-    }
-
-    #[test]
-    fn a_plugin_s_last_value_is_taken() {
-        let mut output = Output::new(2).unwrap();
-        // SAFETY: an object of this test, alive.
-        let list = unsafe { vst3::ComRef::from_raw(output.as_ptr()) }.unwrap();
-        let mut index = 0;
-        // SAFETY: pointers to locals, or null.
-        unsafe {
-            for (id, offset, value) in [(7, 3, 0.5), (9, 0, 0.1), (7, 1, 0.9)] {
-                let queue = list.addParameterData(&raw const id, &raw mut index);
-                let queue = vst3::ComRef::from_raw(queue).unwrap();
-                queue.addPoint(offset, value, std::ptr::null_mut());
-            }
-            assert_eq!(index, 0, "the queue it had");
-            let third = 8;
-            let refused = list.addParameterData(&raw const third, std::ptr::null_mut());
-            assert!(refused.is_null(), "more than it has parameters");
-            assert!(
-                list.addParameterData(std::ptr::null(), std::ptr::null_mut())
-                    .is_null()
-            );
-        }
-        assert_eq!(
-            seen(output.as_ptr()),
-            [(7, vec![(3, 0.5)]), (9, vec![(0, 0.1)])]
-        );
-        let mut taken = Vec::new();
-        output.take(|id, value| taken.push((id, value)));
-        assert_eq!(taken, [(7, 0.5), (9, 0.1)]);
-        output.take(|_, _| panic!("taken twice"));
     }
 }

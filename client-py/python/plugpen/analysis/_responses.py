@@ -162,10 +162,10 @@ class FrequencyResponse(Result):
 
 
 def _smoothed(frequencies: Samples, response: npt.NDArray[np.complex128]) -> Samples:
-    """Gain in dB with the power averaged over a twelfth of an octave around each frequency."""
+    """Gain in dB with the power averaged over a 48th of an octave around each frequency."""
     power = np.abs(response) ** 2
     sums = np.concatenate([np.zeros((len(power), 1)), np.cumsum(power, axis=1)], axis=1)
-    reach = 2.0 ** (1 / 24)
+    reach = 2.0 ** (1 / 96)
     begin = np.searchsorted(frequencies, frequencies / reach)
     end = np.searchsorted(frequencies, frequencies * reach, side="right")
     return decibels(np.sqrt((sums[:, end] - sums[:, begin]).clip(0.0) / (end - begin)))

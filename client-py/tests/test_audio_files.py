@@ -138,7 +138,7 @@ def test_files_that_others_wrote() -> None:
         info = plugpen.get_audio_info(path)
         assert (rate, audio.dtype, audio.flags.c_contiguous) == (44100, np.float32, True)
         assert info["channels"] == audio.shape[0]
-        assert 0.2 < peak(audio) < 0.5, path
+        assert 0.2 < peak(audio) < 0.6, path
 
 
 def test_broadcast_wave(tmp_path: Path, noise: np.ndarray) -> None:

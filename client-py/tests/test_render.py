@@ -203,6 +203,48 @@ def test_a_normalized_file_and_its_progress(
     assert len(told) == -(-written // 512)
 
 
+def test_a_flac_file_and_what_is_left_for_one(
+    epiano: plugpen.Plugin, song: MidiFile, tmp_path: Path
+) -> None:
+    path = tmp_path / "song.flac"
+    written = plugpen.render_midi_to_file(epiano, song, path, tail_seconds=0.1, normalize=-3.0)
+    audio, rate = plugpen.read_audio(path)
+    assert (audio.shape, rate) == ((2, written), RATE)
+    assert peak(audio) == pytest.approx(10 ** (-3 / 20), abs=1e-4)
+    renderer = MidiRenderer(epiano, song, tail_seconds=0.1)
+    first = renderer.render_block()
+    assert first is not None
+    rest = renderer.render_to_file(tmp_path / "rest.wav", bit_depth=32)
+    assert rest == written - first.shape[1]
+    assert renderer.is_finished
+    with pytest.raises(ValueError, match="bit_depth must be 16 or 24 for FLAC, got 32"):
+        plugpen.render_midi_to_file(epiano, song, path, bit_depth=32)
+
+
+def test_an_exception_of_the_callback_leaves_no_file(
+    epiano: plugpen.Plugin, song: MidiFile, tmp_path: Path
+) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyError("enough")
+
+    with pytest.raises(KeyError, match="enough"):
+        plugpen.render_midi_to_file(epiano, song, tmp_path / "a.wav", progress_callback=stop)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_midi_that_comes_out_is_counted(open_test_plugin: Open) -> None:
+    plugin = open_test_plugin("midi")
+    midi = MidiFile()
+    for tick in (0, 10, 20):
+        midi.add_note_on(0, tick, 0, 60, 100)
+    renderer = MidiRenderer(plugin, midi, tail_seconds=0.1)
+    renderer.render_all()
+    assert (renderer.midi_dropped, plugin.midi_out_dropped) == (3, 3)
+    chain = plugpen.PluginChain([plugin])
+    plugpen.render_midi(chain, midi, tail_seconds=0.1)
+    assert chain.midi_dropped == 3
+
+
 def test_a_file_that_cannot_be_written(
     epiano: plugpen.Plugin, song: MidiFile, tmp_path: Path
 ) -> None:

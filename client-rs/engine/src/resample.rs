@@ -12,7 +12,8 @@ const LONGEST: u64 = 1 << 20;
 /// Frames that are handed over at a time.
 const BLOCK: usize = 16_384;
 
-/// How well to resample. All are linear in phase and free of delay.
+/// How well to resample. All are linear in phase and free of delay. Rates that share few factors
+/// (8000 and 8001 Hz) need a filter as long as the rates themselves: it rings, softly, for a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Quality {
     /// Flat to 97 % of the lower Nyquist frequency; errors below -150 dB, in double precision.

@@ -15,6 +15,8 @@ use super::write::{BitDepth, quantise};
 
 /// Frames of a block.
 const BLOCK: usize = 4096;
+/// Bytes of a block besides its samples, at most.
+const FRAME_HEAD: usize = 32;
 /// The highest rate the encoder knows of, and one that its blocks cannot name: they refer to the
 /// file's head then, which names what is wanted.
 const HIGHEST_KNOWN: u32 = 96_000;
@@ -27,6 +29,8 @@ const MOST_FRAMES: u64 = (1 << 36) - 1;
 pub struct FlacWriter {
     file: PartialFile,
     config: Verified<Encoder>,
+    /// Stores samples as they are.
+    verbatim: Verified<Encoder>,
     info: StreamInfo,
     sample_rate: u32,
     depth: BitDepth,
@@ -63,14 +67,20 @@ impl FlacWriter {
             _ => UNNAMED,
         };
         let bits = usize::from(depth.bits());
-        let config = Encoder::default().into_verified();
-        let config = config.map_err(|(_, error)| Error::bug(error.to_string()))?;
+        let verified = |config: Encoder| config.into_verified().map_err(|(_, error)| bug(error));
+        let mut verbatim = Encoder::default();
+        verbatim.subframe_coding.use_fixed = false;
+        verbatim.subframe_coding.use_lpc = false;
+        verbatim.stereo_coding.use_leftside = false;
+        verbatim.stereo_coding.use_rightside = false;
+        verbatim.stereo_coding.use_midside = false;
         let info = StreamInfo::new(known, channels, bits).map_err(bug)?;
         let mut file = PartialFile::create(path)?;
         file.write(&[0; 42])?;
         Ok(Self {
             file,
-            config,
+            config: verified(Encoder::default())?,
+            verbatim: verified(verbatim)?,
             info,
             sample_rate,
             depth,
@@ -120,16 +130,25 @@ impl FlacWriter {
         filled
             .and_then(|()| self.context.fill_interleaved(&self.waiting))
             .map_err(bug)?;
+        let plain = self.waiting.len() * usize::from(self.depth.bits() / 8);
         self.waiting.clear();
         let number = self.context.current_frame_number().unwrap_or(0);
-        let encoded =
-            flacenc::encode_fixed_size_frame(&self.config, &self.block, number, &self.info);
-        let mut sink = ByteSink::new();
-        encoded.map_err(bug)?.write(&mut sink).map_err(bug)?;
+        let mut sink = self.encoded(&self.config, number)?;
+        if sink.as_slice().len() > plain + FRAME_HEAD {
+            // The encoder has no parameters for loud noise of 24 bits, and would double it.
+            sink = self.encoded(&self.verbatim, number)?;
+        }
         let bytes = sink.as_slice();
         self.smallest = self.smallest.min(bytes.len());
         self.largest = self.largest.max(bytes.len());
         self.file.write(bytes)
+    }
+
+    fn encoded(&self, config: &Verified<Encoder>, number: usize) -> Result<ByteSink, Error> {
+        let frame = flacenc::encode_fixed_size_frame(config, &self.block, number, &self.info);
+        let mut sink = ByteSink::new();
+        frame.map_err(bug)?.write(&mut sink).map_err(bug)?;
+        Ok(sink)
     }
 
     /// Encodes the rest, fills in the head and gives the file its name. There must be a frame.

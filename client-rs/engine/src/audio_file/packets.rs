@@ -3,8 +3,11 @@
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 
+use claxon::{Block, FlacReader, FlacReaderOptions};
+use symphonia::core::audio::Channels;
 use symphonia::core::codecs::CodecParameters;
 use symphonia::core::codecs::audio::AudioCodecParameters;
+use symphonia::core::codecs::audio::well_known::CODEC_ID_FLAC;
 use symphonia::core::common::Limit;
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::formats::probe::Hint;
@@ -21,6 +24,8 @@ use super::wave::{Layout, WavePackets, is_wave};
 /// What comes next in a file.
 pub enum Next {
     Packet(Packet),
+    /// Frames that are decoded already, `[channel][frame]`.
+    Block(Vec<Vec<f32>>),
     /// Another stream follows, to be decoded with these parameters.
     Stream(Box<AudioCodecParameters>),
     End,
@@ -29,6 +34,8 @@ pub enum Next {
 /// Where packets come from.
 pub enum Packets {
     Wave(WavePackets, Layout),
+    /// symphonia 0.6 loses a file's first frames where noise in them looks like the head of another.
+    Flac(Box<FlacReader<BufReader<File>>>),
     Container(Container),
 }
 
@@ -58,6 +65,23 @@ impl Packets {
             return Ok((Self::Wave(packets, layout), parameters));
         }
         file.seek(SeekFrom::Start(0)).map_err(|e| e.to_string())?;
+        if head.starts_with(b"fLaC") {
+            let options = FlacReaderOptions {
+                metadata_only: false,
+                read_vorbis_comment: false,
+            };
+            let reader = FlacReader::new_ext(BufReader::new(file), options);
+            let reader = reader.map_err(|error| error.to_string())?;
+            let info = reader.streaminfo();
+            let mut parameters = AudioCodecParameters::new();
+            parameters
+                .for_codec(CODEC_ID_FLAC)
+                .with_sample_rate(info.sample_rate)
+                .with_channels(Channels::Discrete(
+                    u16::try_from(info.channels).unwrap_or(0),
+                ));
+            return Ok((Self::Flac(Box::new(reader)), parameters));
+        }
         let (container, parameters) = Container::open(file)?;
         Ok((Self::Container(container), parameters))
     }
@@ -66,6 +90,7 @@ impl Packets {
     pub fn frames_said(&self) -> Option<u64> {
         match self {
             Self::Wave(_, layout) => Some(layout.frames),
+            Self::Flac(reader) => reader.streaminfo().samples,
             Self::Container(container) => container.frames_said(),
         }
     }
@@ -77,6 +102,7 @@ impl Packets {
                 Ok(None) => Ok(Next::End),
                 Err(error) => Err(error.to_string()),
             },
+            Self::Flac(reader) => flac_block(reader),
             Self::Container(container) => container.next(),
         }
     }
@@ -85,6 +111,7 @@ impl Packets {
     pub fn seek(&mut self, frame: u64) -> Option<u64> {
         match self {
             Self::Wave(packets, _) => packets.seek(frame).ok(),
+            Self::Flac(_) => None,
             Self::Container(container) => container.seek(frame),
         }
     }
@@ -97,7 +124,7 @@ impl Packets {
             .checked_add_unsigned(packet.trim_start.get())?;
         let start = u64::try_from(start).ok()?;
         match self {
-            Self::Wave(..) => Some(start),
+            Self::Wave(..) | Self::Flac(_) => Some(start),
             Self::Container(container) => Some(container.frames(start)),
         }
     }
@@ -105,7 +132,7 @@ impl Packets {
     /// The valid frames of a packet.
     pub fn length(&self, packet: &Packet) -> u64 {
         match self {
-            Self::Wave(..) => packet.dur.get(),
+            Self::Wave(..) | Self::Flac(_) => packet.dur.get(),
             Self::Container(container) => container.length(packet),
         }
     }
@@ -138,11 +165,7 @@ impl Container {
 
     fn frames_said(&self) -> Option<u64> {
         // The others estimate, or count what an encoder put in front.
-        let exact = [
-            well_known::FORMAT_ID_FLAC,
-            well_known::FORMAT_ID_AIFF,
-            well_known::FORMAT_ID_CAF,
-        ];
+        let exact = [well_known::FORMAT_ID_AIFF, well_known::FORMAT_ID_CAF];
         let tracks = self.format.tracks();
         let track = tracks.iter().find(|track| track.id == self.track)?;
         match exact.contains(&self.format.format_info().format) {
@@ -209,6 +232,34 @@ impl Container {
         let wide = u128::from(ticks) * u128::from(base.numer.get()) * u128::from(self.sample_rate);
         u64::try_from(wide / u128::from(base.denom.get())).unwrap_or(u64::MAX)
     }
+}
+
+/// The next block of a FLAC file.
+fn flac_block(reader: &mut FlacReader<BufReader<File>>) -> Result<Next, String> {
+    let info = reader.streaminfo();
+    let block: Block = match reader.blocks().read_next_or_eof(Vec::new()) {
+        Ok(Some(block)) => block,
+        Ok(None) => return Ok(Next::End),
+        // Cut short: what there is has been read.
+        Err(claxon::Error::IoError(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            return Ok(Next::End);
+        }
+        Err(error) => return Err(error.to_string()),
+    };
+    if block.channels() != info.channels {
+        return Err("it changes its channels half-way".into());
+    }
+    let bits = i32::try_from(info.bits_per_sample).unwrap_or(32);
+    let step = 2.0_f64.powi(1 - bits);
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the nearest single precision number is meant"
+    )]
+    let plane = |channel| {
+        let samples = block.channel(channel).iter();
+        samples.map(|s| (f64::from(*s) * step) as f32).collect()
+    };
+    Ok(Next::Block((0..block.channels()).map(plane).collect()))
 }
 
 /// The track to read.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
 use symphonia::core::codecs::audio::well_known::{CODEC_ID_AAC, CODEC_ID_MP3, CODEC_ID_VORBIS};
-use symphonia::core::codecs::audio::{AudioCodecParameters, AudioDecoder, AudioDecoderOptions};
+use symphonia::core::codecs::audio::{
+    AudioCodecId, AudioCodecParameters, AudioDecoder, AudioDecoderOptions,
+};
 use symphonia::core::errors::Error as SymphoniaError;
 use symphonia::core::packet::Packet;
 
@@ -16,6 +18,8 @@ use super::{not_found, unreadable};
 /// Most samples of a file that is read at once, 16 GiB of them. A short file can stand for a very
 /// long silence.
 const MOST_SAMPLES: u64 = 1 << 32;
+/// Codecs whose damage is made up for.
+const LOSSY: [AudioCodecId; 3] = [CODEC_ID_MP3, CODEC_ID_VORBIS, CODEC_ID_AAC];
 /// Frames before a position from which a codec with a memory is decoded to be exact there.
 const RUN_UP: u64 = 16_384;
 
@@ -41,7 +45,8 @@ pub struct AudioInfo {
 pub struct AudioReader {
     path: PathBuf,
     packets: Packets,
-    decoder: Box<dyn AudioDecoder>,
+    /// `None` where what comes is decoded.
+    decoder: Option<Box<dyn AudioDecoder>>,
     /// Damage is made up for.
     lossy: bool,
     info: AudioInfo,
@@ -72,8 +77,7 @@ impl AudioReader {
     /// `NotFound`, or `InvalidInput` if it is not such a file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let (packets, decoder, lossy) = opened(path)?;
-        let parameters = decoder.codec_params();
+        let (packets, decoder, parameters) = opened(path)?;
         let channels = parameters.channels.as_ref();
         let mut reader = Self {
             path: path.to_owned(),
@@ -85,7 +89,7 @@ impl AudioReader {
             },
             packets,
             decoder,
-            lossy,
+            lossy: LOSSY.contains(&parameters.codec),
             block: Vec::new(),
             taken: 0,
             position: 0,
@@ -157,7 +161,8 @@ impl AudioReader {
         Ok(done)
     }
 
-    /// Goes to a frame; beyond the end is the end.
+    /// Goes to a frame; beyond the end is the end. A FLAC file is decoded from its beginning to
+    /// there.
     ///
     /// # Errors
     /// As [`open`](Self::open) and [`read`](Self::read).
@@ -170,9 +175,9 @@ impl AudioReader {
             Some(before) => self.packets.seek(before).filter(|found| *found <= frame),
             None => None,
         };
-        self.decoder.reset();
-        if found.is_none() {
-            (self.packets, self.decoder, self.lossy) = opened(&self.path)?;
+        match (&mut self.decoder, found) {
+            (Some(decoder), Some(_)) => decoder.reset(),
+            _ => (self.packets, self.decoder, _) = opened(&self.path)?,
         }
         self.position = found.unwrap_or(0);
         // The first packet says where it is, which need not be where the format thought.
@@ -183,6 +188,10 @@ impl AudioReader {
                     let start = self.packets.start(&packet);
                     self.decode(&packet)?;
                     start
+                }
+                Next::Block(block) => {
+                    self.block = block;
+                    None
                 }
                 Next::Stream(parameters) => {
                     self.start_stream(&parameters)?;
@@ -206,6 +215,7 @@ impl AudioReader {
         while self.taken >= self.block.first().map_or(0, Vec::len) {
             match self.packets.next().map_err(|why| self.unreadable(why))? {
                 Next::Packet(packet) => self.decode(&packet)?,
+                Next::Block(block) => (self.block, self.taken) = (block, 0),
                 Next::Stream(parameters) => self.start_stream(&parameters)?,
                 Next::End if self.decoded == 0 && self.damaged > 0 => {
                     return Err(self.unreadable("none of it can be decoded"));
@@ -218,7 +228,10 @@ impl AudioReader {
 
     fn decode(&mut self, packet: &Packet) -> Result<(), Error> {
         self.taken = 0;
-        match self.decoder.decode(packet) {
+        let Some(decoder) = &mut self.decoder else {
+            return Err(Error::bug("a packet came where decoded blocks do"));
+        };
+        match decoder.decode(packet) {
             Ok(decoded) => {
                 let spec = decoded.spec();
                 let changed = decoded.frames() > 0
@@ -249,7 +262,7 @@ impl AudioReader {
     }
 
     fn start_stream(&mut self, parameters: &AudioCodecParameters) -> Result<(), Error> {
-        self.decoder = decoder(parameters).map_err(|why| self.unreadable(why))?;
+        self.decoder = Some(decoder(parameters).map_err(|why| self.unreadable(why))?);
         Ok(())
     }
 
@@ -267,12 +280,16 @@ impl AudioReader {
                         break;
                     }
                 }
+                Next::Block(block) => {
+                    let length = block.first().map_or(0, Vec::len);
+                    frames = frames.saturating_add(u64::try_from(length).unwrap_or(0));
+                }
                 Next::Stream(_) => {}
                 Next::End => break,
             }
         }
         self.info.frames = said.unwrap_or(frames);
-        (self.packets, self.decoder, self.lossy) = opened(&self.path)?;
+        (self.packets, self.decoder, _) = opened(&self.path)?;
         self.block.clear();
         (self.taken, self.decoded, self.damaged) = (0, 0, 0);
         Ok(())
@@ -283,15 +300,19 @@ impl AudioReader {
     }
 }
 
-fn opened(path: &Path) -> Result<(Packets, Box<dyn AudioDecoder>, bool), Error> {
+type Opened = (Packets, Option<Box<dyn AudioDecoder>>, AudioCodecParameters);
+
+fn opened(path: &Path) -> Result<Opened, Error> {
     let file = File::open(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => not_found(path),
         _ => unreadable(path, error),
     })?;
     let (packets, parameters) = Packets::open(file).map_err(|why| unreadable(path, why))?;
-    let decoder = decoder(&parameters).map_err(|why| unreadable(path, why))?;
-    let lossy = [CODEC_ID_MP3, CODEC_ID_VORBIS, CODEC_ID_AAC].contains(&parameters.codec);
-    Ok((packets, decoder, lossy))
+    let decoder = match packets {
+        Packets::Flac(_) => None,
+        _ => Some(decoder(&parameters).map_err(|why| unreadable(path, why))?),
+    };
+    Ok((packets, decoder, parameters))
 }
 
 fn decoder(parameters: &AudioCodecParameters) -> Result<Box<dyn AudioDecoder>, String> {

@@ -19,7 +19,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::input_buffer::InputReader;
 use crate::meters::{Cause, Meters};
 use crate::midi_queue::{LONGEST, MidiReceiver, MidiSender, midi_queue};
-use crate::ring_stage::{Ring, RingStage, is_midi};
+use crate::ring_stage::{Ring, RingStage};
 
 /// The part of a period that plugins may take; the rest is the sound system's own.
 const PATIENCE: f64 = 0.8;
@@ -298,13 +298,22 @@ impl Player {
         let collected = self.chain.collect(&mut block);
         self.meters.drop_midi_out(block.events_dropped);
         collected.map_err(|error| cause_of(&error))?;
-        for event in self.given.iter().filter(is_midi) {
+        for event in self.given.iter() {
             let offset = event.offset + u32::try_from(start).unwrap_or(0);
-            match event.body {
-                EventBody::Midi(message) if self.out.has_room(message.len()) => {
-                    self.out.push_midi(offset, message);
+            // What shapes a single note has no place on a cable.
+            let note;
+            let message = match event.body {
+                EventBody::Midi(message) => message,
+                EventBody::Note(one) => {
+                    note = one.midi();
+                    &note[..]
                 }
-                _ => self.meters.drop_midi_out(1),
+                EventBody::Parameter { .. } => continue,
+                EventBody::Expression(_) => &[],
+            };
+            match !message.is_empty() && self.out.has_room(message.len()) {
+                true => self.out.push_midi(offset, message),
+                false => self.meters.drop_midi_out(1),
             }
         }
         Ok(())

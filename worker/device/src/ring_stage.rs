@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use plugpen_engine::{BlockInput, BlockOutput, BlockProcessor, Io, Planes, PlanesMut};
 use plugpen_proto::Error;
-use plugpen_proto::event::{Event, EventBody};
 use plugpen_proto::v1::{ErrorReason, OpenedPlugin};
 use plugpen_shm::{BlockHeader, BlockStatus, ClientEnd, RingError};
 
@@ -255,9 +254,4 @@ impl BlockProcessor for RingStage {
         self.io.latency_samples = latency;
         collected.map_err(|error| self.give_up(error))
     }
-}
-
-/// Whether an event is MIDI of at least a byte, which is all that a device carries.
-pub fn is_midi(event: &Event<'_>) -> bool {
-    matches!(event.body, EventBody::Midi(data) if !data.is_empty())
 }

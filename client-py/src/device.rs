@@ -94,7 +94,9 @@ impl AudioDevice {
         midi_input_port=Int(-1), midi_output_port=Int(-1), capture=false,
         playback_device_index=Int(-1), capture_device_index=Int(-1), *, chain=None,
         dry_fallback=false
-    ))]
+    ), text_signature = "(plugin=None, sample_rate=0.0, buffer_frames=0, output_channels=0, \
+        midi_input_port=-1, midi_output_port=-1, capture=False, playback_device_index=-1, \
+        capture_device_index=-1, *, chain=None, dry_fallback=False)")]
     #[allow(clippy::too_many_arguments, reason = "they are minihost's")]
     fn new(
         py: Python<'_>,
@@ -352,7 +354,7 @@ impl AudioDevice {
     /// Args:
     ///     capacity_frames: The buffer's size, rounded up to a power of two, of which one frame
     ///         stays free; 0 is half a second.
-    #[pyo3(signature = (capacity_frames=Int(0)))]
+    #[pyo3(signature = (capacity_frames=Int(0)), text_signature = "($self, capacity_frames=0)")]
     fn enable_input(&self, py: Python<'_>, capacity_frames: Int) -> PyResult<()> {
         let frames = capacity_frames.within("capacity_frames", 0, MAX_INPUT)?;
         self.call(py, |device| device.enable_input(frames))

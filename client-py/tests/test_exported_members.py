@@ -62,6 +62,8 @@ def test_everything_is_documented(module: ModuleType) -> None:
         if isinstance(member, type) and not issubclass(member, Exception):
             for attribute in dir(member):
                 value = inspect.getattr_static(member, attribute)
+                if isinstance(value, staticmethod):
+                    value = value.__func__
                 is_field = attribute in getattr(member, "__dataclass_fields__", {})
                 if is_field:
                     if f"{attribute}:" not in (member.__doc__ or ""):

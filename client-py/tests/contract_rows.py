@@ -227,6 +227,19 @@ ROWS = {
         "several tracks survive duration_seconds and split_tracks",
         "make_delta_ticks, make_absolute_ticks",
     ),
+    "4/audio device": (
+        "no device",
+        "defaults on a null device",
+        "takes the device's rate",
+        "max_block_size below the period",
+        "a chain, by either keyword",
+        "start and stop twice",
+        "context manager",
+        "send_midi: stopped, full, bad byte",
+        "connect_midi_*: failure",
+        "virtual ports: failure",
+        "enable_input, write_input",
+    ),
     "8/automation": (
         "find_param_by_name: first, whatever the case",
         "find_param_by_name: duck-typed",
@@ -280,6 +293,14 @@ ROWS = {
         "scan_directory: what cannot be probed is skipped",
         "scan_directory: path is filled",
         "scan_directory: an empty folder",
+    ),
+    "10/midi": (
+        "ports: name and index",
+        "MidiIn: bad port",
+        "MidiIn: no sequencer",
+        "MidiIn: not by itself",
+        "MidiIn: the callback gets bytes",
+        "MidiIn: closed twice, context manager",
     ),
 }
 

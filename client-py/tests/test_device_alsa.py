@@ -19,6 +19,11 @@ def device(open_plugin: Open) -> Iterator[plugpen.AudioDevice]:
     device.close()
 
 
+@pytest.mark.contract(
+    "4/audio device: defaults on a null device",
+    "4/audio device: takes the device's rate",
+    "4/audio device: context manager",
+)
 def test_defaults_are_those_of_the_contract(device: plugpen.AudioDevice) -> None:
     assert (device.sample_rate, device.buffer_frames, device.channels) == (48000.0, 512, 2)
     assert (device.midi_input_port, device.midi_output_port) == (-1, -1)
@@ -43,6 +48,7 @@ def test_rates_and_periods_are_as_asked_for(open_plugin: Open) -> None:
     device.close()
 
 
+@pytest.mark.contract("4/audio device: max_block_size below the period")
 def test_a_plugin_with_short_blocks_is_refused(open_plugin: Open) -> None:
     piano = open_plugin("/usr/lib/lv2/mda.lv2", 48000, 64, plugin="MDA ePiano")
     with pytest.raises(
@@ -52,6 +58,7 @@ def test_a_plugin_with_short_blocks_is_refused(open_plugin: Open) -> None:
     piano.process(np.zeros((0, 64), np.float32), np.zeros((2, 64), np.float32))
 
 
+@pytest.mark.contract("4/audio device: no device")
 def test_without_a_device_the_error_says_so(
     open_plugin: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,6 +78,11 @@ def test_without_a_device_the_error_says_so(
     piano.process(np.zeros((0, 64), np.float32), np.zeros((2, 64), np.float32))
 
 
+@pytest.mark.contract(
+    "4/audio device: connect_midi_*: failure",
+    "4/audio device: virtual ports: failure",
+    "10/midi: MidiIn: no sequencer",
+)
 def test_midi_without_a_sequencer(device: plugpen.AudioDevice) -> None:
     """The kernel of a container has none; where one is, the port is made."""
     if Path("/dev/snd/seq").exists():
@@ -88,6 +100,7 @@ def test_midi_without_a_sequencer(device: plugpen.AudioDevice) -> None:
         plugpen.MidiIn.open_virtual("plugpen test", print)
 
 
+@pytest.mark.contract("4/audio device: send_midi: stopped, full, bad byte")
 def test_the_midi_queue_is_bounded(device: plugpen.AudioDevice) -> None:
     def fill() -> None:
         for _ in range(100):
@@ -102,6 +115,7 @@ def test_the_midi_queue_is_bounded(device: plugpen.AudioDevice) -> None:
         device.send_midi_bytes(b"")
 
 
+@pytest.mark.contract("4/audio device: enable_input, write_input")
 def test_the_input_buffer_is_half_a_second(open_plugin: Open) -> None:
     delay = open_plugin("/usr/lib/lv2/mda.lv2", plugin="MDA Delay")
     device = plugpen.AudioDevice(delay)

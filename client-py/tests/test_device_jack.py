@@ -35,6 +35,7 @@ def clicks(audio: np.ndarray) -> list[tuple[int, float]]:
     return [(int(frame), float(audio[0, frame])) for frame in np.flatnonzero(audio[0])]
 
 
+@pytest.mark.contract("10/midi: ports: name and index")
 def test_the_server_is_the_device(rig: Rig) -> None:
     for devices in (plugpen.audio_get_playback_devices(), plugpen.audio_get_capture_devices()):
         assert devices == [{"name": "JACK (system)", "index": 0, "is_default": True}]
@@ -195,6 +196,7 @@ def test_a_late_plugin_is_not_waited_for(rig: Rig, open_test_plugin: Open) -> No
     villain.get_param(in_run)
 
 
+@pytest.mark.contract("4/audio device: start and stop twice")
 def test_the_plugin_belongs_to_its_device(rig: Rig, open_plugin: Open) -> None:
     delay = open_plugin("/usr/lib/lv2/mda.lv2", 44100, PERIOD, plugin="MDA Delay")
     delay.set_param(0, 0.25)
@@ -227,6 +229,7 @@ def test_the_plugin_belongs_to_its_device(rig: Rig, open_plugin: Open) -> None:
     assert delay.get_param(0) == pytest.approx(0.75)
 
 
+@pytest.mark.contract("4/audio device: a chain, by either keyword")
 def test_written_input_goes_through_a_chain(rig: Rig, open_test_plugin: Open) -> None:
     first = open_test_plugin("gain", RATE, 256)
     second = open_test_plugin("gain", RATE, PERIOD)
@@ -261,6 +264,12 @@ def test_written_input_goes_through_a_chain(rig: Rig, open_test_plugin: Open) ->
     pytest.fail(f"periods were lost in each of {ATTEMPTS} attempts")
 
 
+@pytest.mark.contract(
+    "10/midi: MidiIn: bad port",
+    "10/midi: MidiIn: not by itself",
+    "10/midi: MidiIn: the callback gets bytes",
+    "10/midi: MidiIn: closed twice, context manager",
+)
 def test_a_midi_input_hears_messages_whole(rig: Rig) -> None:
     heard: list[bytes] = []
     sent = [bytes([0x90, 60, 100]), bytes([0xF0, *range(100), 0xF7]), bytes([0xF8])]
@@ -274,5 +283,7 @@ def test_a_midi_input_hears_messages_whole(rig: Rig) -> None:
         ears.close()
     with pytest.raises(RuntimeError, match="Failed to open MIDI input: Invalid port index: 1000"):
         plugpen.MidiIn.open(1000, heard.append)
+    with pytest.raises(TypeError):
+        plugpen.MidiIn()
     with pytest.raises(TypeError):
         plugpen.MidiIn.open(0, None)  # type: ignore[arg-type]

@@ -87,8 +87,9 @@ def test_constants_are_minihosts() -> None:
 # What minihost's own list has, and its submodules' public names.
 MINIHOST = {
     "plugpen": """
-        MidiFile MidiRenderer Plugin PluginChain VstPreset find_param_by_name get_audio_info
-        load_vstpreset parse_automation_file parse_param_arg probe read_audio read_vstpreset
+        AudioDevice MidiFile MidiIn MidiRenderer Plugin PluginChain VstPreset find_param_by_name
+        get_audio_info load_vstpreset midi_get_input_ports midi_get_output_ports
+        parse_automation_file parse_param_arg probe read_audio read_vstpreset
         render_midi render_midi_stream render_midi_to_file scan_directory write_audio
         MH_CHANGE_LATENCY MH_CHANGE_NON_PARAM_STATE MH_CHANGE_PARAM_INFO MH_CHANGE_PROGRAM
         MH_PRECISION_DOUBLE MH_PRECISION_SINGLE

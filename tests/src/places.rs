@@ -41,6 +41,11 @@ impl Built {
         self.plugins.join("plugpen-test.component")
     }
 
+    /// An AudioUnit bundle of several units that has to be registered first.
+    pub fn several(&self) -> PathBuf {
+        self.plugins.join("plugpen-several.component")
+    }
+
     /// The VST2 library of one of them, or of the shell.
     pub fn vst2(&self, name: &str) -> PathBuf {
         self.plugins.join(format!("vst2/plugpen-test-{name}.so"))

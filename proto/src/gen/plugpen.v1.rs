@@ -54,15 +54,22 @@ pub struct PluginDescription {
     pub version: ::prost::alloc::string::String,
     #[prost(enumeration = "PluginFormat", tag = "4")]
     pub format: i32,
-    /// 8 hex digits, minihost's `unique_id`: the 31-hash (h = 31 h + c, 32 bits) of
-    /// an LV2's URI; a VST2's own number.
+    /// 8 hex digits, minihost's `unique_id`:
+    ///
+    /// * LV2: the 31-hash (h = 31 h + c, 32 bits, from 0) of the URI's characters.
+    /// * VST3: the 31-hash of the class id, taken as four big-endian numbers.
+    /// * VST2: the plugin's own number, `uniqueID`.
+    /// * AudioUnit: type, subtype and manufacturer, XORed.
+    /// * Null: 00000000.
+    ///   Plugins of different formats, and careless makers' ones, may have the same.
     #[prost(string, tag = "5")]
     pub unique_id: ::prost::alloc::string::String,
     /// The file or bundle that holds the plugin, absolute.
     #[prost(string, tag = "6")]
     pub path: ::prost::alloc::string::String,
-    /// What chooses the plugin within its file: an LV2 URI, a VST3 class id, a VST2
-    /// shell id; empty where a file holds one plugin only.
+    /// What chooses the plugin within its file: an LV2 URI; a VST3 class id, 32 hex
+    /// digits; a plugin's number in a VST2 shell, 8 hex digits; an AudioUnit's codes,
+    /// `type:subtype:manufacturer` (`aufx:delf:Demo`). Empty for a VST2 that is alone.
     #[prost(string, tag = "7")]
     pub identifier: ::prost::alloc::string::String,
     /// Position within its file, from 0.
@@ -138,6 +145,7 @@ pub enum PluginFormat {
     Lv2 = 2,
     Vst2 = 3,
     Vst3 = 4,
+    /// Version 2; a `.component` bundle, or an installed unit by its codes.
     AudioUnit = 5,
 }
 impl PluginFormat {
@@ -504,7 +512,8 @@ pub mod bus_service_client {
                 .insert(GrpcMethod::new("plugpen.v1.BusService", "ListBuses"));
             self.inner.unary(req, path, codec).await
         }
-        /// Whether the plugin could run with these channel counts, one a bus.
+        /// Whether the plugin could run with these channel counts, one a bus. It goes on with
+        /// those it has. A VST2 only knows by trying: it is stopped for that, and its tail ends.
         pub async fn check_buses_layout(
             &mut self,
             request: impl tonic::IntoRequest<super::CheckBusesLayoutRequest>,
@@ -552,7 +561,8 @@ pub mod bus_service_server {
             tonic::Response<super::ListBusesResponse>,
             tonic::Status,
         >;
-        /// Whether the plugin could run with these channel counts, one a bus.
+        /// Whether the plugin could run with these channel counts, one a bus. It goes on with
+        /// those it has. A VST2 only knows by trying: it is stopped for that, and its tail ends.
         async fn check_buses_layout(
             &self,
             request: tonic::Request<super::CheckBusesLayoutRequest>,
@@ -2398,6 +2408,7 @@ pub mod device_service_server {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ProbePluginRequest {
+    /// As `OpenOptions.path`.
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
 }
@@ -3045,10 +3056,11 @@ pub mod discovery_service_server {
 /// How a plugin is opened. Repeated on a restart.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenOptions {
-    /// A file, a bundle, or an LV2 URI.
+    /// A file, a bundle, an LV2 URI, or an installed AudioUnit's codes (`aufx:delf:Demo`).
     #[prost(string, tag = "1")]
     pub path: ::prost::alloc::string::String,
-    /// Chooses within the file: a decimal index, a name, a URI or a class id. Empty: the first.
+    /// Chooses within the file: a decimal index, a name, or an identifier
+    /// (`PluginDescription.identifier`). Empty: the first.
     #[prost(string, tag = "2")]
     pub selector: ::prost::alloc::string::String,
     /// Frames a second, finite and above 0.

@@ -1,8 +1,11 @@
 //! A real daemon and real workers, used through the client.
 
+mod audio_unit;
+mod banks;
 mod command_line;
 mod daemon;
 pub(crate) mod deaths;
+mod folders;
 mod kill_storm;
 mod leaks;
 mod open;

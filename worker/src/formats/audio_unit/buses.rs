@@ -46,8 +46,13 @@ pub fn candidates(instance: &Instance, options: &OpenOptions) -> Vec<Main> {
         wish(own.1, options.out_channels),
     );
     let narrow = (wished.0.map(|inputs| wished.1.unwrap_or(inputs)), wished.1);
-    let can =
-        |(inputs, outputs): &Main| allows(&allowed, inputs.unwrap_or(0), outputs.unwrap_or(0));
+    let can = |(inputs, outputs): &Main| {
+        allows(
+            &allowed,
+            [inputs, outputs].map(|main| main.unwrap_or(0)),
+            [0, 0],
+        )
+    };
     let mut candidates: Vec<Main> = [wished, narrow].into_iter().filter(can).collect();
     candidates.push(own);
     candidates.dedup();
@@ -138,10 +143,14 @@ impl Buses {
         };
         let main = |want: &[i32]| want.first().map_or(0, |want| want.unsigned_abs());
         let have = |buses: &[BusInfo]| buses.first().map_or(0, |bus| bus.channels);
+        let further = [&self.inputs, &self.outputs].map(|buses| {
+            let channels = buses.iter().skip(1).map(|bus| bus.channels);
+            channels.sum()
+        });
         let is_present = (main(inputs), main(outputs)) == (have(&self.inputs), have(&self.outputs));
         rest_is_same(&self.inputs, inputs)
             && rest_is_same(&self.outputs, outputs)
-            && (is_present || allows(&self.allowed, main(inputs), main(outputs)))
+            && (is_present || allows(&self.allowed, [main(inputs), main(outputs)], further))
     }
 }
 
@@ -213,17 +222,19 @@ fn layout_tag(channels: u32) -> u32 {
     }
 }
 
-/// Whether a list of channel counts, as units give it, has room for these. An empty list means as
-/// many out as in.
-fn allows(list: &[AUChannelInfo], inputs: u32, outputs: u32) -> bool {
-    let fits = |rule: i16, count: u32| match rule {
+/// Whether a list of channel counts, as units give it, has room for these main buses, inputs and
+/// outputs, beside `further` channels. An empty list means as many out as in.
+fn allows(list: &[AUChannelInfo], main: [u32; 2], further: [u32; 2]) -> bool {
+    let fits = |rule: i16, main: u32, further: u32| match rule {
         -2 | -1 => true,
-        rule if rule < 0 => count <= u32::from(rule.unsigned_abs()),
-        rule => count == u32::from(rule.unsigned_abs()),
+        // Below that it is what all buses together may have.
+        rule if rule < 0 => main.saturating_add(further) <= u32::from(rule.unsigned_abs()),
+        rule => main == u32::from(rule.unsigned_abs()),
     };
+    let [inputs, outputs] = main;
     let is_pair = |info: &AUChannelInfo| match (info.inputs, info.outputs) {
         (-1, -1) => inputs == outputs,
-        (i, o) => fits(i, inputs) && fits(o, outputs),
+        (i, o) => fits(i, inputs, further[0]) && fits(o, outputs, further[1]),
     };
     if list.is_empty() {
         inputs == 0 || outputs == 0 || inputs == outputs
@@ -251,11 +262,14 @@ mod tests {
             (info(-16, -16), 17, 3, false),
         ] {
             assert_eq!(
-                allows(&list, inputs, outputs),
+                allows(&list, [inputs, outputs], [0, 0]),
                 expected,
                 "{list:?} {inputs} {outputs}"
             );
         }
-        assert!(allows(&[], 2, 2) && allows(&[], 0, 2) && !allows(&[], 1, 2));
+        for (main, expected) in [([2, 2], true), ([0, 2], true), ([1, 2], false)] {
+            assert_eq!(allows(&[], main, [0, 0]), expected);
+        }
+        assert!(!allows(&info(-16, -16), [2, 2], [0, 15]), "16 in all");
     }
 }

@@ -5,6 +5,9 @@ use std::mem::{align_of, offset_of};
 
 use objc2_audio_toolbox as apple;
 use objc2_core_audio_types as types;
+use objc2_core_midi::{MIDIPacket, MIDIPacketList};
+
+use super::midi;
 
 macro_rules! same {
     ($ours:ident = $theirs:path { $($field:ident = $their_field:ident),* $(,)? }) => {
@@ -105,8 +108,15 @@ same!(AudioUnitParameter = apple::AudioUnitParameter {
     scope = mScope,
     element = mElement,
 });
+same!(AUMIDIOutputCallbackStruct = apple::AUMIDIOutputCallbackStruct {
+    callback = midiOutputCallback,
+    user_data = userData,
+});
 
 equal! {
+    midi::FIRST_PACKET, offset_of!(MIDIPacketList, packet);
+    midi::PACKET_LENGTH, offset_of!(MIDIPacket, length);
+    midi::PACKET_DATA, offset_of!(MIDIPacket, data);
     super::abi::kind::EFFECT, apple::kAudioUnitType_Effect;
     super::abi::kind::MUSIC_EFFECT, apple::kAudioUnitType_MusicEffect;
     super::abi::kind::INSTRUMENT, apple::kAudioUnitType_MusicDevice;

@@ -1,4 +1,10 @@
 //! The audio half: blocks cut at parameter changes and SysEx, each piece one render.
+//!
+//! Changes are not scheduled with `AudioUnitScheduleParameters`. A unit answers that with
+//! `AudioUnitSetParameter` and an offset, which most ignore, so that the value would count from
+//! the block's first frame; no property says which heed it (`kAudioUnitParameterFlag_CanRamp`
+//! speaks of ramps, and a change here is a step); and a unit that does heed it cuts the block at
+//! the same frame as is done here.
 
 use std::sync::atomic::Ordering;
 
@@ -63,6 +69,12 @@ impl Output {
 
     /// Where the unit left a channel's frames, `None` where it left too few.
     fn rendered(&mut self, channel: usize, frames: usize) -> Option<*const f32> {
+        let list: *const AudioBufferList = self.list.as_ptr().cast();
+        // SAFETY: the list was made large enough for its head.
+        let left = usize::try_from(unsafe { (*list).count }).unwrap_or(0);
+        if channel >= left.min(self.planes.len()) {
+            return None;
+        }
         // SAFETY: the list has a buffer for each plane, and `channel` is one.
         let buffer = unsafe { self.buffers().add(channel).read() };
         let has = usize::try_from(buffer.bytes).unwrap_or(0) / size_of::<f32>();
@@ -165,10 +177,12 @@ impl AudioUnitProcessor {
         frames
     }
 
-    /// Gives the unit the MIDI of events from `first` up to frame `end`.
-    fn send_midi(&self, block: &Block<'_>, first: usize, start: u32, end: u32) {
+    /// Gives the unit the MIDI of events from `first` up to frame `end`; returns how many are no
+    /// messages.
+    fn send_midi(&self, block: &Block<'_>, first: usize, start: u32, end: u32) -> u32 {
+        let mut lost = 0;
         if !self.takes_midi {
-            return;
+            return lost;
         }
         for event in block.events.iter().skip(first) {
             if event.offset >= end {
@@ -181,10 +195,11 @@ impl AudioUnitProcessor {
                         self.shared.instance.midi(message, offset);
                     }
                     None if data.first() == Some(&0xf0) => self.shared.instance.sysex(data),
-                    None => {}
+                    None => lost += 1,
                 }
             }
         }
+        lost
     }
 
     /// Moves the playhead to the piece's first frame.
@@ -283,14 +298,17 @@ impl Processor for AudioUnitProcessor {
             self.locate(block.transport, start);
             self.feed(planes, at, usize::try_from(end - start).unwrap_or(0));
             self.shared.feed.announce(self.clock, end - start);
-            self.send_midi(block, first, start, end);
+            let senseless = self.send_midi(block, first, start, end);
             let result = self.render(planes, at, end - start);
             self.report(result);
             let last = end - start - 1;
             let lost = self.shared.midi_out.drain(|offset, data| {
                 block.push_midi(start + offset.min(last), data);
             });
-            block.events_lost += lost;
+            block.events_lost = block
+                .events_lost
+                .saturating_add(lost)
+                .saturating_add(senseless);
             let done = block.events.iter().skip(first);
             first += done.take_while(|event| event.offset < end).count();
             start = end;

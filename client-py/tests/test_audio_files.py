@@ -11,6 +11,11 @@ import plugpen
 
 
 @pytest.mark.contract(
+    "7/audio files: read_audio",
+    "7/audio files: get_audio_info",
+    "7/audio files: round trip error",
+)
+@pytest.mark.contract(
     "1/signatures: read_audio",
     "1/signatures: write_audio",
     "1/signatures: get_audio_info",
@@ -50,6 +55,7 @@ def test_the_default_is_24_bits(tmp_path: Path, noise: np.ndarray) -> None:
     assert path.stat().st_size < 2 * 512 * 3 + 200
 
 
+@pytest.mark.contract("7/audio files: write_audio: data")
 @pytest.mark.parametrize(
     "data",
     [
@@ -65,6 +71,7 @@ def test_what_can_be_written(tmp_path: Path, data: Any) -> None:
     assert plugpen.read_audio(path)[0].tolist() == [[0.5, -0.5, 0.25]]
 
 
+@pytest.mark.contract("7/audio files: write_audio: clipping")
 def test_pcm_saturates_and_floats_do_not(tmp_path: Path) -> None:
     path = tmp_path / "loud.wav"
     data = np.array([[2.0, -2.0]])
@@ -74,6 +81,10 @@ def test_pcm_saturates_and_floats_do_not(tmp_path: Path) -> None:
     assert plugpen.read_audio(path)[0].tolist() == [[2.0, -2.0]]
 
 
+@pytest.mark.contract(
+    "7/audio files: write_audio: extension",
+    "7/audio files: write_audio: bit_depth",
+)
 @pytest.mark.parametrize(
     ("name", "bit_depth", "message"),
     [
@@ -89,6 +100,7 @@ def test_what_cannot_be_written(tmp_path: Path, name: str, bit_depth: int, messa
     assert not (tmp_path / name).exists()
 
 
+@pytest.mark.contract("7/audio files: write_audio: 3-D, 0 frames, folder, rate")
 def test_what_is_no_audio(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     for data in (np.zeros((1, 2, 3)), "samples", None, np.zeros((1, 4), complex)):
@@ -105,6 +117,7 @@ def test_what_is_no_audio(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+@pytest.mark.contract("7/audio files: missing")
 def test_what_is_not_there(tmp_path: Path) -> None:
     path = tmp_path / "missing.wav"
     for function in (plugpen.read_audio, plugpen.get_audio_info):
@@ -114,6 +127,7 @@ def test_what_is_not_there(tmp_path: Path) -> None:
             function(None)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("7/audio files: write_audio: FLAC")
 @pytest.mark.parametrize(("bit_depth", "error"), [(16, 0.51 * 2**-15), (24, 0.51 * 2**-23)])
 def test_flac(tmp_path: Path, noise: np.ndarray, bit_depth: int, error: float) -> None:
     path = tmp_path / "noise.FLAC"
@@ -141,6 +155,7 @@ def test_files_that_others_wrote() -> None:
         assert 0.2 < peak(audio) < 0.6, path
 
 
+@pytest.mark.contract("7/audio files: write_audio: bwf")
 def test_broadcast_wave(tmp_path: Path, noise: np.ndarray) -> None:
     path = tmp_path / "noise.wav"
     fields: dict[str, str | int] = {
@@ -174,6 +189,7 @@ def test_broadcast_wave(tmp_path: Path, noise: np.ndarray) -> None:
             plugpen.write_audio(path, noise, 48000, bwf=wrong_type)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("7/audio files: undecodable")
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"junk" * 100, b"fLaC" + bytes(100)])
 def test_what_cannot_be_read(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "junk.wav"

@@ -90,11 +90,11 @@ MINIHOST = {
         AudioDevice MidiFile MidiIn MidiRenderer Plugin PluginChain VstPreset find_param_by_name
         get_audio_info load_vstpreset midi_get_input_ports midi_get_output_ports
         parse_automation_file parse_param_arg probe read_audio read_vstpreset
-        render_midi render_midi_stream render_midi_to_file scan_directory write_audio
+        render_midi render_midi_stream render_midi_to_file resample scan_directory write_audio
         MH_CHANGE_LATENCY MH_CHANGE_NON_PARAM_STATE MH_CHANGE_PARAM_INFO MH_CHANGE_PROGRAM
         MH_PRECISION_DOUBLE MH_PRECISION_SINGLE
     """,
-    "plugpen.audio_io": "get_audio_info read_audio write_audio",
+    "plugpen.audio_io": "get_audio_info read_audio resample write_audio",
     "plugpen.automation": "find_param_by_name parse_automation_file parse_param_arg",
     "plugpen.render": "MidiRenderer render_midi render_midi_stream render_midi_to_file",
     "plugpen.vstpreset": """

@@ -33,6 +33,7 @@ def song_path(song: MidiFile, tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.contract("6/rendering: render_midi")
 def test_a_render_has_the_music_and_the_tail(epiano: plugpen.Plugin, song: MidiFile) -> None:
     audio = plugpen.render_midi(epiano, song, tail_seconds=0.5)
     assert audio.shape == (2, 2 * RATE)
@@ -42,6 +43,7 @@ def test_a_render_has_the_music_and_the_tail(epiano: plugpen.Plugin, song: MidiF
     assert peak(audio[:, RATE // 2 :]) > 0.01
 
 
+@pytest.mark.contract("6/rendering: tail None, a number, another string")
 @pytest.mark.contract("1/signatures: tail: 2 s where it is 0 or above 30")
 @pytest.mark.parametrize(("tail", "seconds"), [(None, 2.0), (0, 0.0), (1.5, 1.5), ("0.25", 0.25)])
 def test_tails(epiano: plugpen.Plugin, song: MidiFile, tail: Any, seconds: float) -> None:
@@ -51,6 +53,7 @@ def test_tails(epiano: plugpen.Plugin, song: MidiFile, tail: Any, seconds: float
     assert renderer.total_samples == int((1.5 + seconds) * RATE)
 
 
+@pytest.mark.contract('6/rendering: tail "auto"')
 def test_an_automatic_tail_ends_when_it_is_quiet(epiano: plugpen.Plugin, song: MidiFile) -> None:
     audio = plugpen.render_midi(epiano, song, tail_seconds="auto", tail_threshold=1e-3)
     assert 1.5 * RATE < audio.shape[1] < 31.5 * RATE
@@ -62,6 +65,7 @@ def test_an_automatic_tail_ends_when_it_is_quiet(epiano: plugpen.Plugin, song: M
     assert capped.shape[1] == int(1.75 * RATE)
 
 
+@pytest.mark.contract("6/rendering: midi_file: MidiFile, str")
 def test_the_file_may_be_a_path(epiano: plugpen.Plugin, song: MidiFile, song_path: Path) -> None:
     epiano.reset()
     for path in (song_path, str(song_path)):
@@ -69,6 +73,7 @@ def test_the_file_may_be_a_path(epiano: plugpen.Plugin, song: MidiFile, song_pat
         assert audio.shape == (2, int(1.5 * RATE))
 
 
+@pytest.mark.contract("6/rendering: dtype, as_")
 def test_dtypes(epiano: plugpen.Plugin, song: MidiFile) -> None:
     audio = plugpen.render_midi(epiano, song, dtype=np.float64, as_=np.ndarray)
     assert audio.dtype == np.float64
@@ -76,6 +81,7 @@ def test_dtypes(epiano: plugpen.Plugin, song: MidiFile) -> None:
         plugpen.render_midi(epiano, song, as_=list)  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("6/rendering: negative tail", "6/rendering: block_size above max_block_size")
 @pytest.mark.contract("0/6 traps: render_midi(block_size=0)")
 @pytest.mark.parametrize(
     ("options", "message"),
@@ -98,6 +104,7 @@ def test_values_out_of_range(
             function(epiano, song, **options)
 
 
+@pytest.mark.contract("6/rendering: cannot load")
 def test_files_that_are_none(epiano: plugpen.Plugin, tmp_path: Path) -> None:
     for path in (tmp_path / "missing.mid", str(tmp_path)):
         with pytest.raises(RuntimeError, match="Failed to load MIDI file"):
@@ -108,6 +115,7 @@ def test_files_that_are_none(epiano: plugpen.Plugin, tmp_path: Path) -> None:
         plugpen.render_midi("plugin", MidiFile())  # type: ignore[arg-type]
 
 
+@pytest.mark.contract("6/rendering: render_midi_stream")
 def test_a_stream_is_the_render_in_blocks(epiano: plugpen.Plugin, song: MidiFile) -> None:
     whole = plugpen.render_midi(epiano, song, block_size=500, tail_seconds=0)
     epiano.restart()
@@ -119,6 +127,7 @@ def test_a_stream_is_the_render_in_blocks(epiano: plugpen.Plugin, song: MidiFile
     assert peak(streamed) == pytest.approx(peak(whole), rel=0.2)
 
 
+@pytest.mark.contract("6/rendering: MidiRenderer")
 def test_a_renderer_counts(epiano: plugpen.Plugin, song: MidiFile) -> None:
     renderer = MidiRenderer(epiano, song, block_size=256, tail_seconds=0.001)
     assert (renderer.plugin, renderer.block_size, renderer.sample_rate) == (epiano, 256, RATE)
@@ -150,6 +159,7 @@ def test_parameters_set_between_blocks_are_heard(open_plugin: Open) -> None:
         assert renderer.render_block() is not None
 
 
+@pytest.mark.contract("6/rendering: latency")
 def test_latency_is_made_up_for(open_plugin: Open, epiano: plugpen.Plugin) -> None:
     limiter = open_plugin(LV2 / "ZaMaximX2.lv2")
     midi = MidiFile()
@@ -170,6 +180,7 @@ def test_a_chain_renders(open_plugin: Open, epiano: plugpen.Plugin, song: MidiFi
     assert peak(audio) > 0.01
 
 
+@pytest.mark.contract("6/rendering: render_midi_to_file")
 @pytest.mark.parametrize(("bit_depth", "step"), [(16, 2**-15), (24, 2**-23), (32, 0)])
 def test_a_render_into_a_file(
     epiano: plugpen.Plugin, song: MidiFile, tmp_path: Path, bit_depth: int, step: float
@@ -184,6 +195,7 @@ def test_a_render_into_a_file(
         assert np.allclose(audio / step, np.round(audio / step), atol=1e-3)
 
 
+@pytest.mark.contract("6/rendering: normalize, progress_callback")
 def test_a_normalized_file_and_its_progress(
     epiano: plugpen.Plugin, song: MidiFile, tmp_path: Path
 ) -> None:
@@ -245,6 +257,7 @@ def test_midi_that_comes_out_is_counted(open_test_plugin: Open) -> None:
     assert chain.midi_dropped == 3
 
 
+@pytest.mark.contract("6/rendering: bit_depth")
 def test_a_file_that_cannot_be_written(
     epiano: plugpen.Plugin, song: MidiFile, tmp_path: Path
 ) -> None:
@@ -255,6 +268,7 @@ def test_a_file_that_cannot_be_written(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.contract("6/rendering: an empty song")
 def test_an_empty_song(epiano: plugpen.Plugin, tmp_path: Path) -> None:
     assert plugpen.render_midi(epiano, MidiFile()).shape == (2, 2 * RATE)
     assert plugpen.render_midi(epiano, MidiFile(), tail_seconds=0).shape == (2, 0)
@@ -272,6 +286,7 @@ def test_a_plugin_that_dies_ends_the_render(epiano: plugpen.Plugin, song: MidiFi
     assert MidiRenderer(epiano, song, tail_seconds=0).render_all().shape[1] > 0
 
 
+@pytest.mark.contract("6/rendering: private helpers")
 def test_the_helpers() -> None:
     midi = MidiFile()
     midi.add_track()

@@ -52,6 +52,7 @@ def test_tones_stay_tones(quality: str, rate_in: int, rate_out: int) -> None:
         assert abs(late) < 1e-3, f"{frequency} Hz: {late} frames late"
 
 
+@pytest.mark.contract("0/5 corrections: band-limited resampling with the tail flushed")
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize(("rate_in", "rate_out"), [(48000, 44100), (96000, 44100), (96000, 8000)])
 def test_what_is_too_high_is_gone(quality: str, rate_in: int, rate_out: int) -> None:
@@ -63,6 +64,7 @@ def test_what_is_too_high_is_gone(quality: str, rate_in: int, rate_out: int) -> 
         assert alias < highest, f"{frequency} Hz: {alias} dB"
 
 
+@pytest.mark.contract("7/audio files: resample: frames out", "1/signatures: resample")
 @pytest.mark.parametrize("quality", QUALITIES)
 @pytest.mark.parametrize(
     ("rate_in", "rate_out", "frames", "expected"),
@@ -86,6 +88,7 @@ def test_lengths(quality: str, rate_in: int, rate_out: int, frames: int, expecte
     assert np.array_equal(out[0], out[2])
 
 
+@pytest.mark.contract("7/audio files: resample: no delay, tail flushed")
 def test_neither_late_nor_cut_off() -> None:
     impulse = np.zeros((1, 4410), np.float32)
     for at in (0, 2205, 4409):
@@ -96,6 +99,7 @@ def test_neither_late_nor_cut_off() -> None:
         assert out[0, 2 * at] > 0.9
 
 
+@pytest.mark.contract("7/audio files: resample: equal rates")
 def test_equal_rates_give_a_copy(noise: np.ndarray) -> None:
     out = plugpen.resample(noise, 44100, 44100)
     assert np.array_equal(out, noise)
@@ -103,6 +107,7 @@ def test_equal_rates_give_a_copy(noise: np.ndarray) -> None:
     assert noise.any()
 
 
+@pytest.mark.contract("7/audio files: resample: 1-D")
 def test_channels_are_resampled_alone(noise: np.ndarray) -> None:
     both = plugpen.resample(noise, 44100, 48000)
     for channel in range(2):
@@ -111,6 +116,7 @@ def test_channels_are_resampled_alone(noise: np.ndarray) -> None:
         assert np.array_equal(alone[0], both[channel])
 
 
+@pytest.mark.contract("7/audio files: resample: rates")
 @pytest.mark.parametrize(
     ("rates", "error", "message"),
     [
@@ -128,6 +134,7 @@ def test_rates_that_are_none(rates: tuple[Any, Any], error: type, message: str) 
         plugpen.resample(np.zeros((1, 100)), *rates)
 
 
+@pytest.mark.contract("7/audio files: resample: 0 frames, quality")
 def test_what_cannot_be_resampled() -> None:
     with pytest.raises(ValueError, match="quality must be 'best', 'medium' or 'fastest'"):
         plugpen.resample(np.zeros((1, 100)), 44100, 48000, "good")

@@ -169,8 +169,19 @@ fn spelling(plugin: &PluginDescription) -> String {
 }
 
 fn ambiguous(name: &str, found: &[&PluginDescription]) -> Error {
+    let (_, bare) = qualified(name);
+    let mut spellings: Vec<_> = found
+        .iter()
+        .map(|plugin| format!("{}:{bare}", format_name(plugin.format()).to_lowercase()))
+        .collect();
+    spellings.sort();
+    spellings.dedup();
+    let with_format = match spellings.len() {
+        1 => String::new(),
+        _ => format!(" with the format in front ({}), or", spellings.join(", ")),
+    };
     let mut message = format!(
-        "{name:?} is the name of {} plugins; say which with the format in front (vst3:{name}), or by one of these:",
+        "{name:?} is the name of {} plugins; say which{with_format} by one of these:",
         found.len()
     );
     for plugin in found.iter().take(LISTED) {
@@ -248,7 +259,12 @@ mod tests {
     #[test]
     fn a_name_of_several_plugins_is_explained_and_can_be_qualified() {
         let error = find("mverb").unwrap_err();
-        for part in ["2 plugins", "vst3:mverb", "urn:mverb", "/c/MVerb.vst3:0"] {
+        for part in [
+            "2 plugins",
+            "lv2:mverb, vst3:mverb",
+            "urn:mverb",
+            "/c/MVerb.vst3:0",
+        ] {
             assert!(error.message.contains(part), "{}", error.message);
         }
         assert_eq!(find("VST3:mverb").unwrap().path, "/c/MVerb.vst3");

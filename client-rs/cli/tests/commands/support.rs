@@ -93,15 +93,18 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn serve() -> Daemon {
+        Daemon::serve_with(|command| command)
+    }
+
+    /// The same, with more said to it.
+    pub fn serve_with(more: impl FnOnce(&mut Command) -> &mut Command) -> Daemon {
         let folder = tempfile::Builder::new()
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .tempdir()
             .unwrap();
-        let child = plugpen(&["serve", "--runtime-dir"])
-            .arg(folder.path())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = plugpen(&["serve", "--runtime-dir"]);
+        let command = command.arg(folder.path()).stderr(Stdio::null());
+        let child = more(command).spawn().unwrap();
         Daemon { folder, child }
     }
 

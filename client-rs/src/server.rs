@@ -437,14 +437,16 @@ pub fn default_socket() -> PathBuf {
     folder.join("plugpend.sock")
 }
 
-/// The error with what failed before it, where it is about what was asked for.
+/// The error with what failed before it, where it is about what was asked for: a death tells its
+/// own story.
 pub(crate) fn prefixed(what: &str, error: Error) -> Error {
     match error.reason {
         ErrorReason::InvalidInput
         | ErrorReason::NotFound
         | ErrorReason::NotAllowed
         | ErrorReason::PluginRefused
-        | ErrorReason::Unsupported => Error {
+        | ErrorReason::Unsupported
+        | ErrorReason::WrongState => Error {
             message: format!("{what}: {}", error.message),
             ..error
         },

@@ -68,7 +68,7 @@ pub fn an_expression_shapes_one_note_from_its_frame_on(format: &Format) {
     events.push_expression(31, shape(9, VOLUME, 0.0));
     events.push_parameter(40, 0, 0.5);
     events.push_note(50, note(7, false, 60));
-    events.push_expression(FRAMES as u32 + 100, shape(8, VOLUME, 0.5));
+    events.push_expression(u32::try_from(FRAMES).unwrap() + 100, shape(8, VOLUME, 0.5));
     let (outputs, _) = play_events(&plugin, &[0.0; FRAMES], &events).unwrap();
     let heights = [
         (0, 0.0),

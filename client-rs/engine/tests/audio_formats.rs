@@ -228,9 +228,7 @@ fn lengths_that_are_lies_allocate_nothing() {
     flac[22..26].fill(0xFF);
     survive(&flac);
     let mut wave = std::fs::read(file("rf64.wav")).unwrap();
-    for at in 20..48 {
-        wave[at] = 0x7F;
-    }
+    wave[20..48].fill(0x7F);
     survive(&wave);
     let mut sony = std::fs::read(file("s24.w64")).unwrap();
     for at in (24..sony.len() - 8).step_by(8) {

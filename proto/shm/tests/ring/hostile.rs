@@ -136,10 +136,10 @@ fn events(noise: &mut Noise) -> EventList {
         let offset = noise.below(64) as u32;
         list.push_midi(offset, &[0x90, 60, 100]);
         list.push_parameter(offset, 2, 0.25);
-        let id = noise.below(1000) as i32;
+        let id = i32::try_from(noise.below(1000)).unwrap();
         let note = Note {
             id,
-            is_on: offset % 2 == 0,
+            is_on: offset.is_multiple_of(2),
             channel: 15,
             key: 127,
             velocity: 1.0,

@@ -45,19 +45,39 @@ struct WrittenStage {
 }
 
 impl ChainSpec {
-    /// One plugin, set as the command line says.
+    /// What a command line asks for: the chain of `--chain`, or else the plugin that is named
+    /// first, set as the options say. Returns the names that are left, too.
     ///
     /// # Errors
-    /// It is not found.
-    pub fn of_plugin(server: &Server, which: &Which, setup: &Setup) -> Result<Self, Failure> {
+    /// Both a chain and what is for one plugin, or neither; it is not found.
+    pub fn choose<'a>(
+        server: &Server,
+        chain: Option<&str>,
+        selector: &str,
+        setup: &Setup,
+        names: &'a [String],
+    ) -> Result<(Self, &'a [String]), Failure> {
+        if let Some(chain) = chain {
+            if setup.is_anything() || !selector.is_empty() {
+                let why = "with --chain its description says how plugins are set; leave --state, --vstpreset, --preset, --param, --param-file and --plugin out";
+                return Err(Failure::Usage(why.into()));
+            }
+            return Ok((Self::read(server, chain)?, names));
+        }
+        let Some((name, rest)) = names.split_first() else {
+            return Err(Failure::Usage("name a plugin, or give --chain".into()));
+        };
+        let which = Which {
+            name: name.clone(),
+            selector: selector.to_owned(),
+        };
         let stage = Stage {
-            place: which::find(server, which)?,
+            place: which::find(server, &which)?,
             setup: setup.clone(),
             mix: None,
         };
-        Ok(Self {
-            stages: vec![stage],
-        })
+        let stages = vec![stage];
+        Ok((Self { stages }, rest))
     }
 
     /// A JSON file, or plugins with bars between them: `ZamComp | MVerb`.

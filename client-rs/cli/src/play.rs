@@ -10,7 +10,6 @@ use crate::chain_spec::ChainSpec;
 use crate::context::{Context, Pace};
 use crate::output::{Done, Failure, plain};
 use crate::setup::Setup;
-use crate::which::Which;
 
 /// How often it is looked whether everything is well.
 const LOOK: Duration = Duration::from_millis(200);
@@ -21,7 +20,11 @@ const LARGEST_PERIOD: u32 = 8192;
 #[derive(Debug, clap::Args)]
 pub struct Play {
     /// The plugin (see plugpen --help)
-    #[arg(value_name = "PLUGIN", required_unless_present = "chain")]
+    #[arg(
+        value_name = "PLUGIN",
+        required_unless_present = "chain",
+        conflicts_with = "chain"
+    )]
     name: Option<String>,
     /// Which one, where a file holds several: an index, a name, a URI or a class id
     #[arg(
@@ -71,7 +74,17 @@ impl Play {
     /// There is no such device, port or plugin; the plugin dies; the device breaks.
     pub fn run(self, context: &Context) -> Done {
         let server = &context.server;
-        let spec = self.spec(context)?;
+        if self.setup.param_file.is_some() {
+            let why = "--param-file automates files; while playing, use --param";
+            return Err(Failure::Usage(why.into()));
+        }
+        let (spec, _) = ChainSpec::choose(
+            server,
+            self.chain.as_deref(),
+            &self.selector,
+            &self.setup,
+            self.name.as_slice(),
+        )?;
         let listed = server.audio_devices()?;
         let choose = |wanted: &Option<String>, devices: &[AudioDeviceInfo]| {
             wanted
@@ -130,27 +143,6 @@ impl Play {
             eprintln!("{xruns} period(s) came too late.");
         }
         watched
-    }
-
-    fn spec(&self, context: &Context) -> Result<ChainSpec, Failure> {
-        if self.setup.param_file.is_some() {
-            let why = "--param-file automates files; while playing, use --param";
-            return Err(Failure::Usage(why.into()));
-        }
-        match (&self.chain, &self.name) {
-            (Some(_), _) if self.setup.is_anything() => {
-                let why = "with --chain its description says how plugins are set";
-                Err(Failure::Usage(why.into()))
-            }
-            (Some(chain), _) => ChainSpec::read(&context.server, chain),
-            (None, name) => {
-                let which = Which {
-                    name: name.clone().unwrap_or_default(),
-                    selector: self.selector.clone(),
-                };
-                ChainSpec::of_plugin(&context.server, &which, &self.setup)
-            }
-        }
     }
 
     /// Waits for the end, whatever it is.

@@ -17,7 +17,6 @@ use crate::output::{Done, Failure};
 use crate::paths::{Output, check_all, expand};
 use crate::setup::Setup;
 use crate::sound::Sound;
-use crate::which::Which;
 
 /// Process audio files through a plugin, or through a chain of them
 #[derive(Debug, clap::Args)]
@@ -82,7 +81,13 @@ impl Process {
     /// # Errors
     /// A plugin or file is not there, does not open or fails; how many of several files did.
     pub fn run(self, context: &Context) -> Done {
-        let (spec, files) = self.spec(context)?;
+        let (spec, files) = ChainSpec::choose(
+            &context.server,
+            self.chain.as_deref(),
+            &self.selector,
+            &self.setup,
+            &self.names,
+        )?;
         let files = expand(files)?;
         if !files.is_empty() && self.input.len() > 1 {
             let why = "with files to process one by one, --input can only be the sidechain";
@@ -138,27 +143,6 @@ impl Process {
                 tell,
             )
         })
-    }
-
-    fn spec(&self, context: &Context) -> Result<(ChainSpec, &[String]), Failure> {
-        if let Some(chain) = &self.chain {
-            if self.setup.is_anything() || !self.selector.is_empty() {
-                let why = "with --chain its description says how plugins are set; leave --state, --vstpreset, --preset, --param, --param-file and --plugin out";
-                return Err(Failure::Usage(why.into()));
-            }
-            return Ok((ChainSpec::read(&context.server, chain)?, &self.names));
-        }
-        let Some((plugin, files)) = self.names.split_first() else {
-            return Err(Failure::Usage("name a plugin, or give --chain".into()));
-        };
-        let which = Which {
-            name: plugin.clone(),
-            selector: self.selector.clone(),
-        };
-        Ok((
-            ChainSpec::of_plugin(&context.server, &which, &self.setup)?,
-            files,
-        ))
     }
 }
 

@@ -14,7 +14,6 @@ use crate::paths::{Output, check_all, expand, file_name};
 use crate::presets::load;
 use crate::setup::Setup;
 use crate::sound::Sound;
-use crate::which::Which;
 
 /// Render MIDI files through an instrument, once or with many presets
 ///
@@ -77,7 +76,17 @@ impl Render {
     /// # Errors
     /// A plugin or file is not there or does not open; how many of several files failed.
     pub fn run(self, context: &Context) -> Done {
-        let (spec, names) = self.spec(context)?;
+        if self.setup.param_file.is_some() {
+            let why = "--param-file is for process, which also takes --midi-input";
+            return Err(Failure::Usage(why.into()));
+        }
+        let (spec, names) = ChainSpec::choose(
+            &context.server,
+            self.chain.as_deref(),
+            &self.selector,
+            &self.setup,
+            &self.names,
+        )?;
         let files = expand(names)?;
         if files.is_empty() {
             return Err(Failure::Usage("name a MIDI file to render".into()));
@@ -115,31 +124,6 @@ impl Render {
             let ((_, song), preset) = work[index];
             plan.render(song, preset, &jobs[index].output, tell)
         })
-    }
-
-    fn spec(&self, context: &Context) -> Result<(ChainSpec, &[String]), Failure> {
-        if self.setup.param_file.is_some() {
-            let why = "--param-file is for process, which also takes --midi-input";
-            return Err(Failure::Usage(why.into()));
-        }
-        if let Some(chain) = &self.chain {
-            if self.setup.is_anything() || !self.selector.is_empty() {
-                let why = "with --chain its description says how plugins are set; leave --state, --vstpreset, --preset, --param and --plugin out";
-                return Err(Failure::Usage(why.into()));
-            }
-            return Ok((ChainSpec::read(&context.server, chain)?, &self.names));
-        }
-        let Some((plugin, files)) = self.names.split_first() else {
-            return Err(Failure::Usage("name a plugin, or give --chain".into()));
-        };
-        let which = Which {
-            name: plugin.clone(),
-            selector: self.selector.clone(),
-        };
-        Ok((
-            ChainSpec::of_plugin(&context.server, &which, &self.setup)?,
-            files,
-        ))
     }
 }
 

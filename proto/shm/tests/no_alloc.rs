@@ -95,3 +95,15 @@ fn blocks_pass_without_an_allocation() {
     }
     assert_eq!(ALLOCATIONS.get() - before, 0);
 }
+
+#[test]
+fn a_block_s_events_are_sorted_without_an_allocation() {
+    let mut events = EventList::with_capacity(1000, 1000);
+    for at in 0..1000u32 {
+        events.push_midi(999 - at / 2, &[0xFE]);
+    }
+    let before = ALLOCATIONS.get();
+    events.sort();
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert!(events.iter().is_sorted_by_key(|event| event.offset));
+}

@@ -90,6 +90,27 @@ impl<T: Copy> Planes<T> {
         }
     }
 
+    /// Fills the output channels from this one on: those that a plugin has no longer, which would
+    /// else sound on with what an older block left there.
+    pub fn silence_from(&self, channel: usize)
+    where
+        T: Default,
+    {
+        for channel in channel..self.outputs.len() {
+            self.fill(channel, T::default());
+        }
+    }
+
+    /// Planes of a test's own, all as long as the first output.
+    #[cfg(test)]
+    pub fn of(inputs: &[Vec<T>], outputs: &mut [Vec<T>]) -> Self {
+        Self {
+            frames: outputs.first().map_or(0, Vec::len),
+            inputs: inputs.iter().map(Vec::as_ptr).collect(),
+            outputs: outputs.iter_mut().map(Vec::as_mut_ptr).collect(),
+        }
+    }
+
     fn clear(&mut self) {
         self.inputs.clear();
         self.outputs.clear();
@@ -250,7 +271,11 @@ impl BlockRunner {
                 bypass.replace(&mut block);
             });
         }
-        let events_lost = block.events_lost.saturating_add(refused);
+        let mut events_lost = block.events_lost.saturating_add(refused);
+        if frames == 0 {
+            // No plugin is called for nothing, so nobody hears them.
+            events_lost = events_lost.saturating_add(super::count(events.len()));
+        }
         if converts && header.double {
             self.converted.widen_outputs(&self.double);
         } else if converts {

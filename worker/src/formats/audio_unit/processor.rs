@@ -142,39 +142,43 @@ impl AudioUnitProcessor {
         }
     }
 
-    /// A parameter change within the block.
-    fn apply(&mut self, index: u32, value: f64) {
+    /// A parameter change within the block; false where it is lost.
+    fn apply(&mut self, index: u32, value: f64) -> bool {
         let shared = self.shared;
         let at = usize::try_from(index).unwrap_or(usize::MAX);
         let Some(range) = shared.ranges.get(at) else {
-            return;
+            return false;
         };
         if !range.is_writable || !value.is_finite() {
-            return;
+            return false;
         }
         let plain = range.plain(value);
         shared.instance.set_parameter(range.id, plain);
         shared.adopt(at, plain.into());
         shared.notices.parameter(at, true);
+        true
     }
 
     /// Where the piece that begins at `start` ends: at the next change or SysEx. What changes at
-    /// its own first frame is applied.
-    fn cut(&mut self, block: &Block<'_>, first: usize, start: u32, frames: u32) -> u32 {
+    /// its own first frame is applied; how many of that are lost is told as well.
+    fn cut(&mut self, block: &Block<'_>, first: usize, start: u32, frames: u32) -> (u32, u32) {
+        let mut lost = 0;
         for event in block.events.iter().skip(first) {
             let is_sysex = |data: &[u8]| self.takes_midi && data.first() == Some(&0xf0);
             match event.body {
                 EventBody::Parameter { .. } if event.offset > start => {
-                    return event.offset.min(frames);
+                    return (event.offset.min(frames), lost);
                 }
-                EventBody::Parameter { index, value } => self.apply(index, value),
+                EventBody::Parameter { index, value } => {
+                    lost += u32::from(!self.apply(index, value));
+                }
                 EventBody::Midi(data) if is_sysex(data) && event.offset > start => {
-                    return event.offset.min(frames);
+                    return (event.offset.min(frames), lost);
                 }
                 _ => {}
             }
         }
-        frames
+        (frames, lost)
     }
 
     /// Gives the unit the MIDI of events from `first` up to frame `end`; returns how many are no
@@ -293,7 +297,7 @@ impl Processor for AudioUnitProcessor {
         self.settle();
         let (mut start, mut first) = (0u32, 0);
         while start < frames {
-            let end = self.cut(block, first, start, frames);
+            let (end, refused) = self.cut(block, first, start, frames);
             let at = usize::try_from(start).unwrap_or(0);
             self.locate(block.transport, start);
             self.feed(planes, at, usize::try_from(end - start).unwrap_or(0));
@@ -308,6 +312,7 @@ impl Processor for AudioUnitProcessor {
             block.events_lost = block
                 .events_lost
                 .saturating_add(lost)
+                .saturating_add(refused)
                 .saturating_add(senseless);
             let done = block.events.iter().skip(first);
             first += done.take_while(|event| event.offset < end).count();

@@ -216,9 +216,10 @@ impl Lv2Processor {
 
     /// Fills the atom inputs for the piece from frame `start`: transport, properties, then the
     /// MIDI of events from `first` up to frame `end`. Returns where the piece has to end because
-    /// an event found no room, `end` if all fit.
-    fn write_atoms(&mut self, block: &Block<'_>, first: usize, start: u32, end: u32) -> u32 {
+    /// an event found no room, `end` if all fit; and how many found none at its first frame.
+    fn write_atoms(&mut self, block: &Block<'_>, first: usize, start: u32, end: u32) -> (u32, u32) {
         let known = &self.shared.host.known;
+        let mut written = (end, 0);
         for at in 0..self.buffers.atoms_in.len() {
             let mut writer = self.buffers.atoms_in[at].buffer.write(known.atom_sequence);
             if self.routes.position_in == Some(at)
@@ -260,25 +261,19 @@ impl Lv2Processor {
                 }
             }
             if self.routes.midi_in == Some(at) {
-                for (offset, data) in midi(block, first, end) {
-                    let frame = offset.saturating_sub(start);
-                    if !writer.event(frame, known.midi_event, data) && frame > 0 {
-                        return offset;
-                    }
-                }
+                written = write_midi(midi(block, first, end), start, end, |frame, data| {
+                    writer.event(frame, known.midi_event, data)
+                });
             }
         }
         self.clear_events();
         if let Some(at) = self.routes.old_midi_in {
             let buffer = &mut self.buffers.events_in[at].buffer;
-            for (offset, data) in midi(block, first, end) {
-                let frame = offset.saturating_sub(start);
-                if !buffer.push(frame, known.midi_event, data) && frame > 0 {
-                    return offset;
-                }
-            }
+            written = write_midi(midi(block, first, end), start, end, |frame, data| {
+                buffer.push(frame, known.midi_event, data)
+            });
         }
-        end
+        written
     }
 
     /// Empties all buffers of the old event extension.
@@ -398,6 +393,28 @@ fn midi<'a>(
     })
 }
 
+/// Writes the MIDI of a piece from frame `start` to `end` through `write`, which says whether there
+/// was room. Returns where the piece has to end for want of room, so that the rest comes with the
+/// next; and how many messages at its first frame are lost, where no shorter piece would help.
+fn write_midi<'a>(
+    events: impl Iterator<Item = (u32, &'a [u8])>,
+    start: u32,
+    end: u32,
+    mut write: impl FnMut(u32, &[u8]) -> bool,
+) -> (u32, u32) {
+    let mut lost = 0;
+    for (offset, data) in events {
+        let frame = offset.saturating_sub(start);
+        if !write(frame, data) {
+            if frame > 0 {
+                return (offset, lost);
+            }
+            lost += 1;
+        }
+    }
+    (end, lost)
+}
+
 impl Processor for Lv2Processor {
     fn process(&mut self, block: &mut Block<'_>) {
         let Ok(frames) = u32::try_from(block.frames) else {
@@ -420,7 +437,8 @@ impl Processor for Lv2Processor {
                     self.apply(index, value);
                 }
             }
-            let end = self.write_atoms(block, first, start, end);
+            let (end, lost) = self.write_atoms(block, first, start, end);
+            block.events_lost = block.events_lost.saturating_add(lost);
             self.run(block, start, end);
             first += events
                 .iter()
@@ -449,5 +467,27 @@ impl Processor for Lv2Processor {
 impl Drop for Lv2Processor {
     fn drop(&mut self) {
         self.deactivate();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_finds_no_room_ends_the_piece_or_is_counted() {
+        let events: [(u32, &[u8]); 4] = [(8, &[1]), (8, &[2]), (9, &[3]), (12, &[4])];
+        for (room, ended) in [(4, (16, 0)), (3, (12, 0)), (2, (9, 0)), (1, (9, 1))] {
+            let mut written = Vec::new();
+            let told = write_midi(events.into_iter(), 8, 16, |frame, data| {
+                let fits = written.len() < room;
+                if fits {
+                    written.push((frame, data[0]));
+                }
+                fits
+            });
+            assert_eq!(told, ended, "room for {room}");
+            assert_eq!(written, [(0, 1), (0, 2), (1, 3), (4, 4)][..room]);
+        }
     }
 }

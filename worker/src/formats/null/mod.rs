@@ -1,6 +1,8 @@
-//! The in-process twin of a plugin format: a gain with a delay, no file behind it.
+//! The in-process twin of a plugin format: plugins without a file behind them.
 //!
-//! `null:gain` in `OpenOptions.path`, and variants: `null:gain?latency=64&inputs=1&outputs=2`.
+//! `null:gain` in `OpenOptions.path` is a gain with a delay, and has variants:
+//! `null:gain?latency=64&inputs=1&outputs=2`. The output of `null:parameter` is its first parameter,
+//! that of `null:transport` what its host says of the transport.
 //! Deterministic, so tests of everything above the formats need no plugin.
 
 mod controller;
@@ -24,9 +26,42 @@ struct Shared {
     notices: Arc<Notices>,
 }
 
+/// What a plugin plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sound {
+    /// Its input, with a gain and a delay.
+    Gain,
+    /// The normalised value of its gain.
+    Parameter,
+    /// The transport, one value a channel.
+    Transport,
+}
+
+impl Sound {
+    const ALL: [Self; 3] = [Self::Gain, Self::Parameter, Self::Transport];
+
+    /// As paths have it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Gain => "gain",
+            Self::Parameter => "parameter",
+            Self::Transport => "transport",
+        }
+    }
+
+    fn title(self) -> &'static str {
+        match self {
+            Self::Gain => "Null Gain",
+            Self::Parameter => "Null Parameter",
+            Self::Transport => "Null Transport",
+        }
+    }
+}
+
 /// What a `null:` path asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Variant {
+    sound: Sound,
     inputs: u32,
     outputs: u32,
     sidechain: u32,
@@ -40,9 +75,9 @@ impl Variant {
             Error::new(
                 ErrorReason::NotFound,
                 format!(
-                    "no compatible plugin found for {path}: {what}. The null format has null:gain \
-                     with the options inputs, outputs, sidechain and latency \
-                     (null:gain?latency=64&inputs=1)"
+                    "no compatible plugin found for {path}: {what}. The null format has null:gain, \
+                     null:parameter and null:transport with the options inputs, outputs, sidechain \
+                     and latency (null:gain?latency=64&inputs=1)"
                 ),
             )
         };
@@ -50,12 +85,18 @@ impl Variant {
             .strip_prefix("null:")
             .ok_or_else(|| unknown("not a null: path"))?;
         let (name, query) = rest.split_once('?').unwrap_or((rest, ""));
-        if !name.is_empty() && name != "gain" {
-            return Err(unknown("unknown plugin"));
-        }
+        let sound = match name {
+            "" => Some(Sound::Gain),
+            name => Sound::ALL.into_iter().find(|sound| sound.word() == name),
+        };
+        let sound = sound.ok_or_else(|| unknown("unknown plugin"))?;
         let mut variant = Self {
+            sound,
             inputs: 2,
-            outputs: 2,
+            outputs: match sound {
+                Sound::Transport => processor::SAID,
+                Sound::Gain | Sound::Parameter => 2,
+            },
             sidechain: 0,
             latency: 0,
         };
@@ -88,7 +129,11 @@ pub fn load(opening: &Opening) -> Result<Plugin, Error> {
         notices: Arc::clone(&opening.notices),
     });
     Ok(Plugin {
-        processor: Box::new(processor::NullProcessor::new(Arc::clone(&shared), &variant)),
+        processor: Box::new(processor::NullProcessor::new(
+            Arc::clone(&shared),
+            &variant,
+            opening.options.sample_rate,
+        )),
         controller: Box::new(controller::NullController::new(
             shared,
             variant,
@@ -116,13 +161,13 @@ pub fn probe(probe: &Probe) -> Probed {
 
 fn description(path: &str, variant: &Variant) -> PluginDescription {
     PluginDescription {
-        name: "Null Gain".into(),
+        name: variant.sound.title().into(),
         vendor: "plugpen".into(),
         version: plugpen_proto::VERSION.into(),
         format: PluginFormat::Null.into(),
         unique_id: "00000000".into(),
         path: path.into(),
-        identifier: "null:gain".into(),
+        identifier: format!("null:{}", variant.sound.word()),
         index: 0,
         accepts_midi: false,
         produces_midi: true,
@@ -143,6 +188,8 @@ mod tests {
             (variant.latency, variant.inputs, variant.outputs),
             (64, 1, 2)
         );
+        let variant = Variant::parse("null:transport").unwrap();
+        assert_eq!((variant.sound, variant.outputs), (Sound::Transport, 8));
         for bad in ["null:fuzz", "null:gain?inputs=x", "null:gain?speed=1"] {
             let error = Variant::parse(bad).unwrap_err();
             assert_eq!(error.reason, ErrorReason::NotFound, "{bad}");

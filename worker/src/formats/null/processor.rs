@@ -4,33 +4,44 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plugpen_proto::event::EventBody;
+use plugpen_proto::v1::Transport;
 
 use super::parameters::{DELAY, GAIN, INVERT, MAX_DELAY, PARAMETERS, SIDECHAIN};
-use super::{Shared, Variant};
+use super::{Shared, Sound, Variant};
 use crate::formats::{Block, Planes, Processor, Samples};
 
-/// Gain and delay, each output fed by the input of its number (the last input feeds the rest).
+/// Values that are said of a transport.
+pub const SAID: u32 = 8;
+
+/// Gain and delay, each output fed by the input of its number (the last input feeds the rest); or
+/// what else [`Sound`] names, on the outputs one after the other.
 pub struct NullProcessor {
     shared: Arc<Shared>,
     variant: Variant,
+    /// Frames a second.
+    rate: f64,
     double: bool,
     /// A line per output, `f64` so that both sample types pass unharmed.
     lines: Vec<Vec<f64>>,
     head: usize,
     values: [f64; PARAMETERS.len()],
+    /// The block's transport; -1 for what is not said.
+    said: [f64; SAID as usize],
 }
 
 impl NullProcessor {
-    pub fn new(shared: Arc<Shared>, variant: &Variant) -> Self {
+    pub fn new(shared: Arc<Shared>, variant: &Variant, rate: f64) -> Self {
         let latency = usize::try_from(variant.latency).unwrap_or(0);
         let outputs = usize::try_from(variant.outputs).unwrap_or(0);
         Self {
             shared,
             variant: variant.clone(),
+            rate,
             double: false,
             lines: vec![vec![0.0; latency + MAX_DELAY + 1]; outputs],
             head: 0,
             values: [0.0; PARAMETERS.len()],
+            said: [-1.0; SAID as usize],
         }
     }
 
@@ -40,6 +51,17 @@ impl NullProcessor {
     }
 
     fn frame<T: Sample>(&mut self, planes: &Planes<T>, frame: usize) {
+        match self.variant.sound {
+            Sound::Gain => self.delayed(planes, frame),
+            Sound::Parameter => {
+                let value = PARAMETERS[GAIN].normal(self.values[GAIN]);
+                put(planes, frame, std::iter::repeat(value));
+            }
+            Sound::Transport => put(planes, frame, self.said.into_iter()),
+        }
+    }
+
+    fn delayed<T: Sample>(&mut self, planes: &Planes<T>, frame: usize) {
         let inputs = usize::try_from(self.variant.inputs).unwrap_or(0);
         let latency = usize::try_from(self.variant.latency).unwrap_or(0);
         let sidechain = match planes.input(inputs) {
@@ -74,8 +96,53 @@ impl NullProcessor {
     }
 }
 
+/// Writes a frame of each output channel, as far as there are values.
+fn put<T: Sample>(planes: &Planes<T>, frame: usize, values: impl Iterator<Item = f64>) {
+    for (channel, value) in (0..planes.outputs()).zip(values) {
+        if let Some(to) = planes.output(channel) {
+            // SAFETY: an output of this block, and `frame` is below its frames.
+            unsafe { to.add(frame).write(T::narrow(value)) };
+        }
+    }
+}
+
+/// Tempo, position in beats and in frames, speed, time signature, whether it records, and the
+/// loop's end in beats.
+fn said(transport: &Transport, rate: f64) -> [f64; SAID as usize] {
+    #[allow(
+        clippy::cast_precision_loss,
+        reason = "positions beyond 2^53 frames are not met"
+    )]
+    let [position, loop_end] =
+        [transport.position_samples, transport.loop_end].map(|frames| frames as f64);
+    [
+        transport.bpm,
+        transport.position_beats,
+        position,
+        f64::from(u8::from(transport.is_playing)),
+        f64::from(transport.time_sig_num),
+        f64::from(transport.time_sig_denom),
+        f64::from(u8::from(transport.is_recording)),
+        match transport.is_looping {
+            true => loop_end / rate * transport.bpm / 60.0,
+            false => -1.0,
+        },
+    ]
+}
+
 impl Processor for NullProcessor {
     fn process(&mut self, block: &mut Block<'_>) {
+        let transport = block.transport.as_ref();
+        self.said = transport.map_or([-1.0; SAID as usize], |transport| {
+            said(transport, self.rate)
+        });
+        if self.variant.sound == Sound::Transport {
+            // Channels beyond what there is to say.
+            match block.samples {
+                Samples::Single(planes) => planes.silence_from(self.said.len()),
+                Samples::Double(planes) => planes.silence_from(self.said.len()),
+            }
+        }
         for (at, value) in self.values.iter_mut().enumerate() {
             *value = self.shared.values.get(at);
         }

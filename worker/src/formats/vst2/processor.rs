@@ -204,8 +204,8 @@ impl Vst2Processor {
         });
         if !played {
             match block.samples {
-                Samples::Single(planes) => silence(planes, 0.0),
-                Samples::Double(planes) => silence(planes, 0.0),
+                Samples::Single(planes) => planes.silence_from(0),
+                Samples::Double(planes) => planes.silence_from(0),
             }
         }
         let last = (piece.end - piece.start).saturating_sub(1);
@@ -219,18 +219,17 @@ impl Vst2Processor {
     }
 }
 
-fn silence<T: Copy>(planes: &Planes<T>, zero: T) {
-    for channel in 0..planes.outputs() {
-        planes.fill(channel, zero);
-    }
-}
-
 impl Processor for Vst2Processor {
     fn process(&mut self, block: &mut Block<'_>) {
         let Ok(frames) = u32::try_from(block.frames) else {
             return;
         };
         self.load_values();
+        let has = self.shared.instance.channels().outputs;
+        match block.samples {
+            Samples::Single(planes) => planes.silence_from(has),
+            Samples::Double(planes) => planes.silence_from(has),
+        }
         match (block.samples, &mut self.double) {
             (Samples::Single(planes), _) => self.single.copy(planes),
             (Samples::Double(planes), Some(lanes)) => lanes.copy(planes),
@@ -240,7 +239,7 @@ impl Processor for Vst2Processor {
         if let Samples::Single(planes) = block.samples
             && !self.shared.instance.replaces()
         {
-            silence(planes, 0.0);
+            planes.silence_from(0);
         }
         let events = block.events;
         let (mut start, mut first) = (0, 0);

@@ -98,7 +98,7 @@ impl Buffers {
     }
 
     /// Takes a new block's inputs, makes silence silent again (some plugins write into it), and
-    /// its outputs, which some plugins only add to or leave alone.
+    /// its outputs, which some plugins only add to or leave alone, and those that no bus has now.
     pub fn begin<T: Sample>(&mut self, planes: &Planes<T>) {
         let (copies, stride) = self.copies();
         for (at, carried) in self.inputs.carried.iter().enumerate() {
@@ -115,9 +115,7 @@ impl Buffers {
         if std::mem::take(&mut self.silence_used) {
             self.silence.fill(0);
         }
-        for channel in self.outputs.carried.iter().flatten() {
-            planes.fill(*channel, T::default());
-        }
+        planes.silence_from(0);
     }
 
     /// Points the buses at the block that was begun, from frame `start` on; where it has no such
@@ -194,5 +192,30 @@ fn start_of<T>(all: &mut [T]) -> *mut T {
     match all.is_empty() {
         true => std::ptr::null_mut(),
         false => all.as_mut_ptr(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::buses::{Wishes, tests::bus};
+    use super::*;
+
+    #[test]
+    fn channels_that_no_bus_has_any_more_are_silent() {
+        let mut buses = Buses {
+            outputs: vec![bus(1, true)],
+            ..Buses::default()
+        };
+        buses.carry(Wishes {
+            inputs: 0,
+            outputs: 3,
+            sidechain: 0,
+        });
+        let mut heard = vec![vec![0.5f32; 4]; 3];
+        let planes = Planes::of(&[], &mut heard);
+        let mut buffers = Buffers::new(&buses, 4);
+        buffers.begin(&planes);
+        buffers.connect(&planes, 0);
+        assert_eq!(heard, vec![vec![0.0; 4]; 3]);
     }
 }

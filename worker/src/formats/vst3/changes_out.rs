@@ -18,8 +18,29 @@ use super::turns::take_turn;
 struct Answer {
     id: AtomicU32,
     said: Mutex<Said>,
-    /// All points of all parameters, in the order they were said.
-    points: Arc<Mutex<Vec<Told>>>,
+    points: Arc<Points>,
+}
+
+/// All points of all parameters, in the order they were said.
+struct Points {
+    told: Mutex<Vec<Told>>,
+    /// Points without room.
+    lost: AtomicU32,
+}
+
+impl Points {
+    fn add(&self, told: Told) {
+        let kept = take_turn(&self.told).is_some_and(|mut list| {
+            let fits = list.len() < list.capacity();
+            if fits {
+                list.push(told);
+            }
+            fits
+        });
+        if !kept {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// A value that a plugin gave a parameter.
@@ -74,12 +95,8 @@ impl IParamValueQueueTrait for Answer {
             // SAFETY: not null, and room by the interface.
             unsafe { index.write(said.points) };
         }
-        if let Some(mut points) = take_turn(&self.points)
-            && points.len() < points.capacity()
-        {
-            let id = self.id.load(Ordering::Relaxed);
-            points.push(Told { id, offset, value });
-        }
+        let id = self.id.load(Ordering::Relaxed);
+        self.points.add(Told { id, offset, value });
         said.points = said.points.saturating_add(1);
         kResultOk
     }
@@ -142,7 +159,7 @@ impl IParameterChangesTrait for Answers {
 
 /// Changes on their way from the plugin.
 pub struct Output {
-    points: Arc<Mutex<Vec<Told>>>,
+    points: Arc<Points>,
     list: ComWrapper<Answers>,
     pointer: ComPtr<IParameterChanges>,
 }
@@ -150,7 +167,10 @@ pub struct Output {
 impl Output {
     /// Room for changes of so many parameters with so many points. `None` cannot happen.
     pub fn new(parameters: usize, points: usize) -> Option<Self> {
-        let points = Arc::new(Mutex::new(Vec::with_capacity(points)));
+        let points = Arc::new(Points {
+            told: Mutex::new(Vec::with_capacity(points)),
+            lost: AtomicU32::new(0),
+        });
         let answers: Box<[ComWrapper<Answer>]> = (0..parameters)
             .map(|_| {
                 ComWrapper::new(Answer {
@@ -179,11 +199,13 @@ impl Output {
         self.pointer.as_ptr()
     }
 
-    /// Takes every value in the order they were said, as far as there was room.
-    pub fn points(&mut self, mut each: impl FnMut(Told)) {
-        if let Some(mut points) = take_turn(&self.points) {
+    /// Takes every value in the order they were said, as far as there was room; returns how many
+    /// found none. Of those too, each parameter's last value is in [`Output::take`].
+    pub fn points(&mut self, mut each: impl FnMut(Told)) -> u32 {
+        if let Some(mut points) = take_turn(&self.points.told) {
             points.drain(..).for_each(&mut each);
         }
+        self.points.lost.swap(0, Ordering::Relaxed)
     }
 
     /// Takes each changed parameter's id and last value.
@@ -233,9 +255,10 @@ mod tests {
             [(7, vec![(3, 0.5)]), (9, vec![(0, 0.1)])]
         );
         let mut points = Vec::new();
-        output.points(|told| points.push((told.id, told.offset, told.value)));
+        let lost = output.points(|told| points.push((told.id, told.offset, told.value)));
         assert_eq!(points, [(7, 3, 0.5), (9, 0, 0.1)], "for two there was room");
-        output.points(|_| panic!("taken twice"));
+        assert_eq!(lost, 1);
+        assert_eq!(output.points(|_| panic!("taken twice")), 0);
         let mut taken = Vec::new();
         output.take(|id, value| taken.push((id, value)));
         assert_eq!(taken, [(7, 0.5), (9, 0.1)]);

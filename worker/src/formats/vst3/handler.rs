@@ -1,6 +1,6 @@
 //! What a plugin's controller tells its host.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use vst3::Steinberg::Vst::{
@@ -14,6 +14,11 @@ use vst3::{Class, ComPtr, ComWrapper};
 use super::door::enter;
 use super::shared::Shared;
 use crate::formats::Notices;
+
+/// What is told of a plugin that wants to be loaded anew. Whether that is worth a silence, and when,
+/// only the client knows, who also has what must be brought back.
+const RELOAD: &str = "the plugin asks its host to unload it and to load it anew: restart() does \
+                      that; until then its buses, parameters and values are read again";
 
 /// Restart flags, as one number.
 pub mod flags {
@@ -41,6 +46,8 @@ pub struct Handler {
     shared: OnceLock<Arc<Shared>>,
     /// What the plugin wants looked at again.
     wanted: AtomicU32,
+    /// The client was told that the plugin wants to be loaded anew.
+    told_reload: AtomicBool,
 }
 
 impl Class for Handler {
@@ -66,6 +73,7 @@ impl Lent {
             notices,
             shared: OnceLock::new(),
             wanted: AtomicU32::new(0),
+            told_reload: AtomicBool::new(false),
         });
         let pointer = handler.to_com_ptr()?;
         std::mem::forget(handler.clone());
@@ -155,7 +163,11 @@ impl IComponentHandlerTrait for Handler {
     unsafe fn restartComponent(&self, flags: i32) -> tresult {
         let what = "IComponentHandler::restartComponent";
         enter(what, self, kInternalError, |this| {
-            this.want(flags.cast_unsigned() & !flags::PROGRAMS);
+            let wanted = flags.cast_unsigned() & !flags::PROGRAMS;
+            if wanted & flags::RELOAD != 0 && !this.told_reload.swap(true, Ordering::Relaxed) {
+                this.notices.log(RELOAD);
+            }
+            this.want(wanted);
             kResultOk
         })
     }
@@ -256,8 +268,13 @@ mod tests {
                 kResultOk
             );
             assert_eq!(handler.restartComponent(-1), kResultOk);
+            assert_eq!(
+                handler.restartComponent(RestartFlags_::kReloadComponent),
+                kResultOk
+            );
         }
         let noted = notices.take();
+        assert_eq!(noted.lines, [RELOAD], "told once");
         assert_eq!(noted.parameters, [(1, false)]);
         assert_eq!((noted.begun, noted.ended), (vec![0], vec![0]));
         let wanted = lent.wanted();

@@ -212,7 +212,8 @@ impl Vst3Processor {
         let mut context = self.context.at(None, 0);
         self.call(count, &mut context);
         self.hear_changes();
-        self.changes_out.points(|_| {});
+        // The values were heard above; their frames are none of a block.
+        let _ = self.changes_out.points(|_| {});
         let mut said = 0u32;
         let lost = self.events_out.take(|_| said += 1);
         if said.saturating_add(lost) > 0 {
@@ -335,7 +336,7 @@ impl Vst3Processor {
         });
         block.events_lost = block.events_lost.saturating_add(lost);
         let shared = &self.shared;
-        self.changes_out.points(|told| {
+        let lost = self.changes_out.points(|told| {
             let known = shared.index_of(told.id).filter(|_| told.value.is_finite());
             if let Some(index) = known {
                 let offset = u32::try_from(told.offset).unwrap_or(0).min(last);
@@ -349,6 +350,7 @@ impl Vst3Processor {
                 });
             }
         });
+        block.events_lost = block.events_lost.saturating_add(lost);
     }
 
     /// Calls the plugin with what has been gathered.

@@ -20,6 +20,8 @@ use crate::formats::{Notices, fpu};
 const MOST: usize = 256;
 /// A timer that wants to run more often is called this often.
 const SHORTEST: Duration = Duration::from_millis(5);
+/// One that wants to wait longer than a day is called once a day: no clock ends before that.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often descriptors are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -59,7 +61,7 @@ impl RunLoop {
         let Some(handler) = (unsafe { ComRef::from_raw(handler) }) else {
             return kInvalidArgument;
         };
-        let every = Duration::from_millis(every).max(SHORTEST);
+        let every = Duration::from_millis(every).clamp(SHORTEST, LONGEST);
         let mut timers = self.timers.lock().unwrap_or_else(|e| e.into_inner());
         if timers.len() >= MOST {
             return kOutOfMemory;
@@ -252,6 +254,11 @@ mod tests {
         assert_eq!(run_loop.remove_timer(handler.as_ptr()), kResultOk);
         assert_ne!(run_loop.remove_timer(handler.as_ptr()), kResultOk);
         assert_eq!(run_loop.serve(), None);
+        // SAFETY: an object of this test.
+        let added = unsafe { run_loop.add_timer(handler.as_ptr(), u64::MAX) };
+        assert_eq!(added, kResultOk, "however long it wants to wait");
+        let next = run_loop.serve().unwrap();
+        assert!(next > LOOK && next <= LONGEST);
     }
 
     #[test]

@@ -104,7 +104,7 @@ fn build() -> Result<Built> {
     })
 }
 
-/// The bundle of an installed real plugin, such as `mda.lv2`. None where it isn't installed and
+/// The LV2 bundle of an installed real plugin, such as `mda.lv2`. None where it isn't installed and
 /// `PLUGPEN_REAL_PLUGINS` does not demand it.
 ///
 /// # Panics
@@ -112,6 +112,20 @@ fn build() -> Result<Built> {
 pub fn real_bundle(name: &str) -> Option<PathBuf> {
     let bundle = Path::new("/usr/lib/lv2").join(name);
     let found = bundle.join("manifest.ttl").is_file();
+    installed(bundle, found)
+}
+
+/// The VST3 bundle of an installed real plugin, such as `ZamDelay.vst3`. As [`real_bundle`].
+///
+/// # Panics
+/// As there.
+pub fn real_vst3(name: &str) -> Option<PathBuf> {
+    let bundle = Path::new("/usr/lib/vst3").join(name);
+    let found = bundle.join("Contents").is_dir();
+    installed(bundle, found)
+}
+
+fn installed(bundle: PathBuf, found: bool) -> Option<PathBuf> {
     assert!(
         found || std::env::var_os("PLUGPEN_REAL_PLUGINS").is_none(),
         "{} is not installed: run ./dev setup",

@@ -59,7 +59,7 @@ const EVERY_MESSAGE: &[&[u8]] = &[
     &[0xF8],
 ];
 
-/// The null format has one plugin, whose options and parameters make it what the others are.
+/// The null format has few plugins, whose options and parameters make them what the others are.
 pub const NULL: Format = Format {
     name: "null",
     open: |server, plugin, options| {
@@ -67,6 +67,8 @@ pub const NULL: Format = Format {
             "latency" => ("null:gain?latency=480", None),
             "echo" => ("null:gain", Some((1, 0.25))),
             "sidechain" => ("null:gain?inputs=1&outputs=1&sidechain=1", Some((3, 1.0))),
+            "parameter" => ("null:parameter", None),
+            "transport" => ("null:transport", None),
             _ => ("null:gain", None),
         };
         let plugin = server.open(path, &options)?;
@@ -79,7 +81,7 @@ pub const NULL: Format = Format {
     most_gain: 2.0,
     sidechain: |main, side| main + side,
     messages: EVERY_MESSAGE,
-    hears: |_, _| [-1.0; 2],
+    hears: |recording, loop_end| [recording, loop_end],
     programs: ("gain", &[("Default", 0.5), ("Quiet", 0.125), ("Echo", 0.5)]),
     says_tail: false,
 };

@@ -258,6 +258,9 @@ mod null {
     every_format_with_doubles!(super::format::NULL);
     tests! {
         super::format::NULL;
+        automation::the_output_is_the_parameter_at_every_frame,
+        transport::the_plugin_hears_every_value,
+        transport::a_transport_moves_from_block_to_block,
         notes::what_a_plugin_says_of_notes_comes_back,
         notes::what_is_no_note_is_refused_at_the_door,
     }
@@ -277,6 +280,10 @@ mod audio_unit {
     every_format_with_edits!(super::format::AUDIO_UNIT);
     every_format_with_layouts!(super::format::AUDIO_UNIT);
     every_format_that_asks_for_layouts!(super::format::AUDIO_UNIT);
+    tests! {
+        super::format::AUDIO_UNIT;
+        automation::what_only_the_plugin_sets_is_not_automated,
+    }
 }
 
 mod vst2 {

@@ -1,7 +1,7 @@
 //! Plugins that others wrote, from Debian's packages.
 
 use plugpen::{EventList, OpenOptions, Server};
-use plugpen_tests::places::real_bundle;
+use plugpen_tests::places::{real_bundle, real_vst3};
 
 use super::{FRAMES, play_events, server};
 
@@ -58,4 +58,59 @@ fn every_plugin_of_the_small_set_lives_a_whole_life() {
     }
     println!("{lived} plugins lived");
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+/// What a plugin makes of a ramp that is different on each channel.
+fn made_of_a_ramp(plugin: &plugpen::Plugin) -> Vec<Vec<f32>> {
+    let ramp: Vec<f32> = (0..u16::try_from(FRAMES).unwrap())
+        .map(|at| f32::from(at) / 256.0 - 0.125)
+        .collect();
+    plugin.reset().unwrap();
+    let (outputs, _) = play_events(plugin, &ramp, &EventList::new()).unwrap();
+    outputs
+}
+
+/// VST3s made with DPF have one layout: asked for another they refuse, and play on as before.
+#[test]
+fn real_vst3s_are_asked_for_other_layouts_and_keep_their_own() {
+    let server = server();
+    let mut asked = 0;
+    for (name, channels) in [
+        ("ZamDelay.vst3", 1),
+        ("ZamGEQ31.vst3", 1),
+        ("ZaMaximX2.vst3", 2),
+        ("ZamVerb.vst3", 2),
+    ] {
+        let Some(bundle) = real_vst3(name) else {
+            continue;
+        };
+        let path = bundle.to_str().unwrap();
+        let plugin = server.open(path, &OpenOptions::default()).unwrap();
+        let buses = (plugin.buses(true).unwrap(), plugin.buses(false).unwrap());
+        let before = made_of_a_ramp(&plugin);
+        let layouts: [(&[i32], &[i32]); 8] = [
+            (&[1], &[1]),
+            (&[2], &[2]),
+            (&[1], &[2]),
+            (&[6], &[6]),
+            (&[64], &[64]),
+            (&[0], &[0]),
+            (&[2, 2], &[2]),
+            (&[], &[]),
+        ];
+        for (inputs, outputs) in layouts {
+            let what = format!("{name}: {inputs:?} {outputs:?}");
+            let fits = plugin.check_buses_layout(inputs, outputs).unwrap();
+            assert_eq!(
+                fits,
+                inputs == [channels] && outputs == [channels],
+                "{what}"
+            );
+            let now = (plugin.buses(true).unwrap(), plugin.buses(false).unwrap());
+            assert_eq!(now, buses, "{what}");
+            assert_eq!(made_of_a_ramp(&plugin), before, "{what}");
+        }
+        asked += 1;
+    }
+    println!("{asked} plugins were asked");
 }

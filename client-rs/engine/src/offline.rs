@@ -1,7 +1,7 @@
 //! Pulling a song through a processor as fast as it goes: rings full, latency taken out.
 
 use plugpen_proto::Error;
-use plugpen_proto::event::{Event, EventBody, EventList};
+use plugpen_proto::event::{Event, EventList};
 use plugpen_proto::v1::ErrorReason;
 
 use crate::midi_renderer::RenderOptions;
@@ -174,8 +174,8 @@ impl Run {
             let mut planes: Vec<_> = output.iter_mut().map(|plane| &mut **plane).collect();
             let mut audio = PlanesMut::F32(&mut planes);
             let (frames, dropped) = collect(processor, &mut audio, &mut self.events)?;
-            let is_midi = |event: &Event<'_>| matches!(event.body, EventBody::Midi(_));
-            let given = self.events.iter().filter(is_midi).count();
+            let is_played = |event: &Event<'_>| !event.body.is_parameter();
+            let given = self.events.iter().filter(is_played).count();
             self.midi_dropped += dropped + u64::try_from(given).unwrap_or(0);
             if let Some(kept) = self.keep(frames.min(self.block_size), output) {
                 return Ok(Some(kept));

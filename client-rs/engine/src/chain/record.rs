@@ -16,6 +16,8 @@ pub struct Record {
     midi: EventList,
     /// Whether the last stage it passed gave `midi` out.
     produced: bool,
+    /// Whether a stage gave `midi` out, however many it went past since.
+    made: bool,
     /// Parameter changes of each stage.
     parameters: Vec<EventList>,
     /// The wet part of each stage that mixes.
@@ -30,6 +32,7 @@ impl Record {
         self.double = block.audio.is_double();
         self.transport = block.transport;
         self.produced = false;
+        self.made = false;
         self.events_dropped = 0;
         copy(block.events, &mut self.midi);
         self.parameters.resize_with(stages, EventList::new);
@@ -72,6 +75,10 @@ impl Record {
     pub fn pass(&mut self, io: &Io, given: &EventList) {
         self.produced = io.produces_midi || given.iter().any(is_played);
         if self.produced || io.accepts_midi {
+            if !io.accepts_midi {
+                self.drop_made();
+            }
+            self.made = self.produced;
             self.midi.clear();
             for event in given.iter().filter(|event| is_played(*event)) {
                 self.midi.push(event);
@@ -79,10 +86,19 @@ impl Record {
         }
     }
 
-    /// What the chain gives out: what the last stage did.
-    pub fn give(&self, events: &mut EventList) {
+    /// What the chain gives out: what the last stage did. What an earlier one gave out, and no
+    /// other heard, ends here, counted.
+    pub fn give(&mut self, events: &mut EventList) {
         if self.produced {
             self.midi.iter().for_each(|event| events.push(event));
+        } else {
+            self.drop_made();
+        }
+    }
+
+    fn drop_made(&mut self) {
+        if self.made {
+            self.events_dropped += u64::try_from(self.midi.len()).unwrap_or(u64::MAX);
         }
     }
 }

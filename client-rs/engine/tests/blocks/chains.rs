@@ -269,6 +269,41 @@ fn parameter_changes_find_their_plugin() {
 }
 
 #[test]
+fn midi_that_a_stage_makes_and_nobody_hears_is_counted() {
+    let maker = || Memory::new(midi_effect(), 1);
+    let deaf = || Memory::new(effect(1, 1, 0), 1);
+    let deaf_maker = || {
+        let io = Io {
+            produces_midi: true,
+            ..effect(1, 1, 0)
+        };
+        Memory::new(io, 1)
+    };
+    // What the client sends past plugins without MIDI is not lost: nobody was to hear it.
+    for (stages, given, dropped) in [
+        (vec![deaf(), deaf()], 0, 0),
+        (vec![deaf(), maker()], 1, 0),
+        (vec![maker(), maker()], 1, 0),
+        (vec![maker(), deaf()], 0, 1),
+        (vec![maker(), deaf(), deaf()], 0, 1),
+        (vec![maker(), deaf(), maker()], 1, 0),
+        (vec![maker(), deaf_maker()], 0, 1),
+    ] {
+        let mut chain = Chain::new(stages).unwrap();
+        chain.submit(&block(4, &[&[1.0; 4]], &note())).unwrap();
+        let (mut audio, mut events) = ([0.0; 4], EventList::new());
+        let mut output = BlockOutput {
+            audio: PlanesMut::F32(&mut [&mut audio]),
+            events: &mut events,
+            events_dropped: 0,
+        };
+        chain.collect(&mut output).unwrap();
+        assert_eq!(output.events_dropped, dropped);
+        assert_eq!(messages(&events).len(), given);
+    }
+}
+
+#[test]
 fn chains_that_cannot_be_are_refused() {
     let none = Chain::<Memory>::new(Vec::new()).unwrap_err();
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Plugins one after the other.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 
 use plugpen_engine::{
     BlockInput, BlockOutput, BlockProcessor, Chain, ChainState, Io, Planes, PlanesMut,
@@ -10,7 +10,9 @@ use plugpen_proto::event::EventList;
 use plugpen_proto::v1::ErrorReason;
 
 use crate::checks;
+use crate::device::DeviceLink;
 use crate::error::{Error, Result};
+use crate::plugin::shared::lock;
 use crate::plugin::{BlockReport, Plugin, PluginAudio};
 use crate::slot::{Slot, Taken};
 
@@ -25,6 +27,8 @@ const SAME_RATE: f64 = 0.1;
 pub struct PluginChain {
     plugins: Vec<Arc<Plugin>>,
     state: Arc<Slot<ChainState>>,
+    /// The device that plays the chain, if one does.
+    player: Mutex<Weak<DeviceLink>>,
     closed: AtomicBool,
 }
 
@@ -74,6 +78,7 @@ impl PluginChain {
         Ok(PluginChain {
             state: Slot::new(ChainState::new(plugins.len())),
             plugins,
+            player: Mutex::default(),
             closed: AtomicBool::new(false),
         })
     }
@@ -150,13 +155,32 @@ impl PluginChain {
         &self.plugins[self.plugins.len() - 1]
     }
 
-    /// How much of a plugin's output is heard, 0 (its input only, as late as the output) to 1.
+    /// How much of a plugin's output is heard, 0 (its input only, as late as the output) to 1; also
+    /// while an [`AudioDevice`](crate::AudioDevice) plays the chain, from its next period on.
     ///
     /// # Errors
-    /// `IndexOutOfRange`, `InvalidInput` for a mix out of range.
+    /// `IndexOutOfRange`, `InvalidInput` for a mix out of range; those of a call to the device.
     pub fn set_mix(&self, index: usize, wet: f64) -> Result<()> {
         self.check_open()?;
-        self.state.take()?.set_mix(index, wet)
+        self.state.take()?.set_mix(index, wet)?;
+        let player = lock(&self.player).upgrade();
+        match player {
+            Some(device) if device.death().is_none() => device.set_mix(index, wet),
+            _ => Ok(()),
+        }
+    }
+
+    /// A device plays it, and is told of its mixes.
+    pub(crate) fn played_by(&self, device: &Arc<DeviceLink>) {
+        *lock(&self.player) = Arc::downgrade(device);
+    }
+
+    /// That device plays it no more.
+    pub(crate) fn let_go_by(&self, device: &Arc<DeviceLink>) {
+        let mut player = lock(&self.player);
+        if player.as_ptr() == Arc::as_ptr(device) {
+            *player = Weak::new();
+        }
     }
 
     /// The mix of a plugin.

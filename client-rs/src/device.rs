@@ -1,14 +1,14 @@
 //! A sound device that plays a plugin or a chain.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use plugpen_proto::v1::{
-    AttachDeviceRequest, CloseDeviceRequest, ConnectMidiRequest, DeviceFallback, DeviceStatus,
-    DisconnectMidiRequest, ErrorReason, GetDeviceRequest, ListAudioDevicesRequest,
+    AttachDeviceRequest, CloseDeviceRequest, ConnectMidiRequest, Death, DeviceFallback,
+    DeviceStatus, DisconnectMidiRequest, ErrorReason, GetDeviceRequest, ListAudioDevicesRequest,
     ListAudioDevicesResponse, ListMidiPortsRequest, ListMidiPortsResponse, MidiDirection,
-    OpenDeviceRequest, SendMidiRequest, SetDeviceInputRequest, StartDeviceRequest,
-    StopDeviceRequest, WriteDeviceInputRequest,
+    OpenDeviceRequest, SendMidiRequest, SetDeviceInputRequest, SetDeviceMixRequest,
+    StartDeviceRequest, StopDeviceRequest, WriteDeviceInputRequest,
 };
 
 use crate::callbacks::{Callbacks, XrunCallback};
@@ -26,7 +26,8 @@ const CHUNK: usize = 64 * 1024;
 pub enum DeviceTarget {
     /// One plugin.
     Plugin(Arc<Plugin>),
-    /// Plugins one after the other, with the mixes that the chain has when the device is opened.
+    /// Plugins one after the other, with the chain's mixes, which [`PluginChain::set_mix`] changes
+    /// while they are heard too.
     Chain(Arc<PluginChain>),
 }
 
@@ -85,24 +86,89 @@ pub struct DeviceOptions {
 ///
 /// While it is open the plugins' audio belongs to it: [`Plugin::process`] is refused. Parameters,
 /// state and everything else work as ever, and what is set is heard. A plugin that is late or dies
-/// leaves silence, which is counted; [`Plugin::restart`] brings it back on the same stream.
-/// Dropping the device closes it.
+/// leaves silence, which is counted; [`Plugin::restart`] brings it back on the same stream. Where
+/// the device's own process dies the plugins' audio is this client's again, and another device can
+/// be opened. Dropping the device closes it.
 pub struct AudioDevice {
     link: Arc<DeviceLink>,
     server: Server,
     target: DeviceTarget,
     opened: DeviceStatus,
-    callbacks: Arc<Callbacks>,
     closed: AtomicBool,
 }
 
-/// Where a device can be reached.
+/// A call of the device service, by name, method and message.
+macro_rules! call {
+    ($connection:expr, $name:literal, $method:ident, $request:expr) => {
+        $connection.call(
+            Call::new($name, QUICK),
+            $request,
+            |mut api, request| async move { api.devices.$method(request).await },
+        )
+    };
+}
+pub(crate) use call;
+
+/// Where a device or a MIDI input can be reached, and what is heard of it.
 pub(crate) struct DeviceLink {
-    connection: Arc<Connection>,
-    handle: String,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) handle: String,
+    pub(crate) callbacks: Arc<Callbacks>,
+    xruns: AtomicU64,
+    death: OnceLock<Death>,
 }
 
 impl DeviceLink {
+    pub(crate) fn new(connection: &Arc<Connection>, handle: &str) -> DeviceLink {
+        DeviceLink {
+            connection: connection.clone(),
+            handle: handle.into(),
+            callbacks: Arc::default(),
+            xruns: AtomicU64::new(0),
+            death: OnceLock::new(),
+        }
+    }
+
+    /// Its process died: how, if that has been heard.
+    pub(crate) fn death(&self) -> Option<&Death> {
+        self.death.get()
+    }
+
+    /// Notes how many periods were not the plugins' output so far.
+    pub(crate) fn note_xruns(&self, count: u64) {
+        self.xruns.store(count, Ordering::Relaxed);
+    }
+
+    /// Notes that its process died; the count of periods that were not the plugins' output.
+    pub(crate) fn note_death(&self, death: Death) -> u64 {
+        // The first one is the one.
+        let _ = self.death.set(death);
+        self.xruns.load(Ordering::Relaxed) + 1
+    }
+
+    /// Whether the daemon says that its process died: the event may be on its way.
+    pub(crate) fn is_lost(&self) -> bool {
+        let request = GetDeviceRequest {
+            handle: self.handle.clone(),
+        };
+        if let Err(error) = call!(self.connection, "GetDevice", get_device, request)
+            && let Some(death) = error.death
+        {
+            self.note_death(*death);
+        }
+        self.death().is_some()
+    }
+
+    /// Has a plugin of its chain heard at this mix from now on.
+    pub(crate) fn set_mix(&self, index: usize, mix: f64) -> Result<()> {
+        let request = SetDeviceMixRequest {
+            handle: self.handle.clone(),
+            index: u32::try_from(index).unwrap_or(u32::MAX),
+            mix,
+        };
+        call!(self.connection, "SetDeviceMix", set_device_mix, request).map(|_| ())
+    }
+
     /// Has the device play this plugin's worker from now on.
     pub(crate) fn attach(&self, plugin: &str) -> Result<()> {
         let request = AttachDeviceRequest {
@@ -117,18 +183,6 @@ impl DeviceLink {
         Ok(())
     }
 }
-
-/// A call of the device service, by name, method and message.
-macro_rules! call {
-    ($connection:expr, $name:literal, $method:ident, $request:expr) => {
-        $connection.call(
-            Call::new($name, QUICK),
-            $request,
-            |mut api, request| async move { api.devices.$method(request).await },
-        )
-    };
-}
-pub(crate) use call;
 
 impl AudioDevice {
     /// Opens a device; [`AudioDevice::start`] has it play. Each plugin whose rate is another takes
@@ -160,6 +214,7 @@ impl AudioDevice {
             plugin.claim()?;
             claimed.0.push(plugin.clone());
         }
+        let mixes = target.mixes()?;
         let request = OpenDeviceRequest {
             plugins: target.plugins().iter().map(|p| p.handle().into()).collect(),
             sample_rate: options.sample_rate,
@@ -172,7 +227,7 @@ impl AudioDevice {
                 true => DeviceFallback::Dry.into(),
                 false => DeviceFallback::Silence.into(),
             },
-            mixes: target.mixes()?,
+            mixes: mixes.clone(),
         };
         let opened = connection.call(
             Call::new("OpenDevice", LOAD),
@@ -182,23 +237,21 @@ impl AudioDevice {
         let opened = opened
             .device
             .ok_or_else(|| Error::bug("the daemon opened a device and did not describe it"))?;
-        let link = Arc::new(DeviceLink {
-            connection: connection.clone(),
-            handle: opened.handle.clone(),
-        });
-        let callbacks = Arc::<Callbacks>::default();
-        server.events().add_device(&opened.handle, &callbacks);
+        let link = Arc::new(DeviceLink::new(&connection, &opened.handle));
+        server.events().add_device(&link);
         // From here on its drop closes it and frees the plugins.
-        claimed.0.clear();
+        for plugin in claimed.0.drain(..) {
+            plugin.hold(&link);
+        }
         let device = AudioDevice {
             link,
             server,
             target,
             opened,
-            callbacks,
             closed: AtomicBool::new(false),
         };
         device.attach()?;
+        device.follow_mixes(&mixes)?;
         if let Some(port) = options.midi_input_port {
             device.connect_midi_input(port)?;
         }
@@ -224,9 +277,32 @@ impl AudioDevice {
             }
         }
         for plugin in self.target.plugins() {
-            plugin.play_on(&self.link, self.opened.sample_rate)?;
+            plugin.play_at(self.opened.sample_rate)?;
+        }
+        if self.link.death().is_some() {
+            // Says how it died.
+            self.status()?;
         }
         Ok(())
+    }
+
+    /// Hears of the chain's mixes from now on, and of what changed since it was opened with these.
+    fn follow_mixes(&self, opened_with: &[f64]) -> Result<()> {
+        let DeviceTarget::Chain(chain) = &self.target else {
+            return Ok(());
+        };
+        chain.played_by(&self.link);
+        for (index, mix) in self.target.mixes()?.into_iter().enumerate() {
+            if opened_with.get(index) != Some(&mix) {
+                self.link.set_mix(index, mix)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// How its process died, if it did; the plugins' audio is this client's again then.
+    pub fn death(&self) -> Option<Death> {
+        self.link.death().cloned()
     }
 
     /// What it plays.
@@ -492,10 +568,11 @@ impl AudioDevice {
     }
 
     /// Has a callback told when something else than the plugins' output was played: the count so
-    /// far, and why ("late", "dead", "device" or "broken"). At most ten times a second, on the
+    /// far, and why ("late", "dead", "device" or "broken", which is the last where the device or its
+    /// process is gone). At most ten times a second, on the
     /// background thread of all callbacks.
     pub fn set_xrun_callback(&self, callback: Option<XrunCallback>) {
-        self.callbacks.set_xruns(callback);
+        self.link.callbacks.set_xruns(callback);
     }
 
     /// Closes it: its process ends, the plugins can be processed again. Closing twice is no error.
@@ -507,14 +584,17 @@ impl AudioDevice {
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.callbacks.clear();
+        self.link.callbacks.clear();
         self.server.events().remove_device(&self.link.handle);
+        if let DeviceTarget::Chain(chain) = &self.target {
+            chain.let_go_by(&self.link);
+        }
         let request = CloseDeviceRequest {
             handle: self.link.handle.clone(),
         };
         let closed = call!(self.link.connection, "CloseDevice", close_device, request);
         for plugin in self.target.plugins() {
-            plugin.take_back();
+            plugin.take_back(&self.link);
         }
         match closed {
             Err(error) if error.reason != ErrorReason::ServerUnavailable => Err(error),

@@ -9,8 +9,9 @@ use plugpen_proto::v1::{
     ErrorReason, FlushEventsRequest, HostCallback, WatchEventsRequest, WatchEventsResponse,
 };
 
-use crate::callbacks::{Callbacks, Dispatcher, News};
+use crate::callbacks::{Dispatcher, News};
 use crate::connection::{Call, Connection, QUICK};
+use crate::device::DeviceLink;
 use crate::error::{self, Result};
 use crate::plugin::shared::Shared;
 
@@ -24,8 +25,8 @@ const EARLY: usize = 4096;
 pub(crate) struct Events {
     connection: Arc<Connection>,
     plugins: Mutex<HashMap<String, Weak<Shared>>>,
-    /// The callbacks of devices and MIDI inputs.
-    devices: Mutex<HashMap<String, Weak<Callbacks>>>,
+    /// Devices and MIDI inputs.
+    devices: Mutex<HashMap<String, Weak<DeviceLink>>>,
     /// What plugins asked of their hosts while they were opened: the event may be here before
     /// the answer that names the plugin.
     early: Mutex<VecDeque<(String, HostCallback)>>,
@@ -88,9 +89,9 @@ impl Events {
         lock(&self.plugins).remove(handle);
     }
 
-    /// Sends a device's or a MIDI input's events to these callbacks from now on.
-    pub(crate) fn add_device(&self, handle: &str, callbacks: &Arc<Callbacks>) {
-        lock(&self.devices).insert(handle.into(), Arc::downgrade(callbacks));
+    /// Sends a device's or a MIDI input's events to it from now on.
+    pub(crate) fn add_device(&self, device: &Arc<DeviceLink>) {
+        lock(&self.devices).insert(device.handle.clone(), Arc::downgrade(device));
     }
 
     /// Forgets a device or a MIDI input.
@@ -180,15 +181,9 @@ impl Events {
                 for plugin in self.plugins() {
                     plugin.lost_events(lost.count);
                 }
-                for callbacks in self.devices() {
-                    callbacks.add_dropped(lost.count);
+                for device in self.devices() {
+                    device.callbacks.add_dropped(lost.count);
                 }
-            }
-            Some(Event::DeviceXruns(xruns)) => {
-                self.tell_device(&event.handle, News::Xruns(xruns.xrun_count, xruns.cause));
-            }
-            Some(Event::MidiReceived(midi)) => {
-                self.tell_device(&event.handle, News::Midi(midi.data));
             }
             Some(Event::HostCallback(call)) => {
                 let mut early = lock(&self.early);
@@ -210,6 +205,8 @@ impl Events {
             Some(what) => {
                 if let Some(plugin) = self.find(&event.handle) {
                     self.tell(&plugin, event.generation, what);
+                } else if let Some(device) = self.device(&event.handle) {
+                    self.tell_device(&device, what);
                 }
             }
             None => {}
@@ -252,18 +249,35 @@ impl Events {
         self.dispatcher.push(&plugin.callbacks, news);
     }
 
-    fn devices(&self) -> Vec<Arc<Callbacks>> {
+    fn devices(&self) -> Vec<Arc<DeviceLink>> {
         lock(&self.devices)
             .values()
             .filter_map(Weak::upgrade)
             .collect()
     }
 
-    fn tell_device(&self, handle: &str, news: News) {
-        let callbacks = lock(&self.devices).get(handle).and_then(Weak::upgrade);
-        if let Some(callbacks) = callbacks {
-            self.dispatcher.push(&callbacks, news);
-        }
+    fn device(&self, handle: &str) -> Option<Arc<DeviceLink>> {
+        lock(&self.devices).get(handle).and_then(Weak::upgrade)
+    }
+
+    fn tell_device(&self, device: &DeviceLink, what: Event) {
+        let news = match what {
+            Event::DeviceXruns(xruns) => {
+                device.note_xruns(xruns.xrun_count);
+                News::Xruns(xruns.xrun_count, xruns.cause)
+            }
+            Event::MidiReceived(midi) => News::Midi(midi.data),
+            Event::Died(death) => {
+                tracing::error!("{}", death.summary);
+                News::Xruns(device.note_death(death), "broken".into())
+            }
+            Event::Lost(lost) => {
+                device.callbacks.add_dropped(lost.count);
+                return;
+            }
+            _ => return,
+        };
+        self.dispatcher.push(&device.callbacks, news);
     }
 
     fn find(&self, handle: &str) -> Option<Arc<Shared>> {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use plugpen_proto::v1::{CloseDeviceRequest, ErrorReason, OpenMidiInRequest};
+use plugpen_proto::v1::{CloseDeviceRequest, Death, ErrorReason, OpenMidiInRequest};
 
-use crate::callbacks::{Callbacks, MidiCallback};
-use crate::connection::{Call, Connection, QUICK};
-use crate::device::call;
+use crate::callbacks::MidiCallback;
+use crate::connection::{Call, QUICK};
+use crate::device::{DeviceLink, call};
 use crate::error::Result;
 use crate::server::{Server, prefixed};
 
@@ -16,10 +16,8 @@ use crate::server::{Server, prefixed};
 /// The callback is told each message whole, SysEx included, in order, on the background thread of
 /// all callbacks. Messages that find no room on the way are counted.
 pub struct MidiIn {
-    connection: Arc<Connection>,
+    link: Arc<DeviceLink>,
     server: Server,
-    handle: String,
-    callbacks: Arc<Callbacks>,
     closed: AtomicBool,
 }
 
@@ -58,21 +56,24 @@ impl MidiIn {
     ) -> Result<MidiIn> {
         let connection = server.check()?.clone();
         let opened = call!(connection, "OpenMidiIn", open_midi_in, request)?;
-        let callbacks = Arc::<Callbacks>::default();
-        callbacks.set_midi(Some(callback));
-        server.events().add_device(&opened.handle, &callbacks);
+        let link = Arc::new(DeviceLink::new(&connection, &opened.handle));
+        link.callbacks.set_midi(Some(callback));
+        server.events().add_device(&link);
         Ok(MidiIn {
-            connection,
+            link,
             server: server.clone(),
-            handle: opened.handle,
-            callbacks,
             closed: AtomicBool::new(false),
         })
     }
 
-    /// Messages that were lost between the daemon and the callback.
+    /// Messages that found no room on their way from the port to the callback.
     pub fn dropped(&self) -> u64 {
-        self.callbacks.dropped()
+        self.link.callbacks.dropped()
+    }
+
+    /// How its process died, if it did: nothing is heard any more.
+    pub fn death(&self) -> Option<Death> {
+        self.link.death().cloned()
     }
 
     /// Ends it; the callback is not told of anything from now on. Closing twice is no error.
@@ -80,16 +81,16 @@ impl MidiIn {
     /// # Errors
     /// `TimedOut`; it counts as closed all the same.
     pub fn close(&self) -> Result<()> {
-        self.connection.core.check_process()?;
+        self.link.connection.core.check_process()?;
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.callbacks.clear();
-        self.server.events().remove_device(&self.handle);
+        self.link.callbacks.clear();
+        self.server.events().remove_device(&self.link.handle);
         let request = CloseDeviceRequest {
-            handle: self.handle.clone(),
+            handle: self.link.handle.clone(),
         };
-        match call!(self.connection, "CloseDevice", close_device, request) {
+        match call!(self.link.connection, "CloseDevice", close_device, request) {
             Err(error) if error.reason != ErrorReason::ServerUnavailable => Err(error),
             _ => Ok(()),
         }
@@ -103,7 +104,7 @@ impl MidiIn {
 
 impl Drop for MidiIn {
     fn drop(&mut self) {
-        if self.connection.core.is_own_process() {
+        if self.link.connection.core.is_own_process() {
             // Whatever fails here, the daemon closes it with the session.
             let _ = self.close();
         }
@@ -113,7 +114,7 @@ impl Drop for MidiIn {
 impl std::fmt::Debug for MidiIn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MidiIn")
-            .field("handle", &self.handle)
+            .field("handle", &self.link.handle)
             .finish()
     }
 }

@@ -96,4 +96,5 @@ worker_calls! {
     ListAudioDevices: ListAudioDevicesRequest => ListAudioDevicesResponse;
     ListMidiPorts: ListMidiPortsRequest => ListMidiPortsResponse;
     OpenMidiIn: OpenMidiInRequest => OpenMidiInResponse;
+    SetDeviceMix: SetDeviceMixRequest => SetDeviceMixResponse;
 }

@@ -11,8 +11,8 @@ use plugpen_proto::framing::{self, Assembler};
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::to_worker::Call;
 use plugpen_proto::worker::{
-    CallError, Event, FromWorker, Hello, Loaded, Pong, Probed, RingsAttached, ToWorker, event,
-    from_worker::Body,
+    CallError, Event, FromWorker, Hello, Loaded, Pong, Probed, RingsAttached, StageAttached,
+    ToWorker, event, from_worker::Body,
 };
 
 /// Bytes of the state it claims to have.
@@ -98,6 +98,15 @@ fn answer(control: &mut File, id: u64, call: Call) -> std::io::Result<()> {
             }
             Body::Probe(probed)
         }
+        // As a device it plays nothing, and dies of being stopped.
+        Call::OpenDevice(_) => Body::OpenDevice(OpenDeviceResponse {
+            device: Some(DeviceStatus::default()),
+        }),
+        Call::AttachStage(_) => Body::AttachStage(StageAttached {}),
+        Call::OpenMidiIn(_) => Body::OpenMidiIn(OpenMidiInResponse::default()),
+        Call::StartDevice(_) => Body::StartDevice(StartDeviceResponse {}),
+        Call::StopDevice(_) => abort(),
+        Call::SetDeviceMix(_) => Body::SetDeviceMix(SetDeviceMixResponse {}),
         Call::AttachRings(_) => Body::AttachRings(RingsAttached {}),
         Call::Ping(_) => Body::Ping(Pong {}),
         Call::GetParameter(request) => {

@@ -16,7 +16,7 @@ use crate::daemon::Daemon;
 use crate::launcher::Errand;
 use crate::plugins::Plugin;
 use crate::session::Session;
-use crate::worker_client::{Terms, Told, Worker};
+use crate::worker_client::{Ended, Terms, Told, Worker};
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
@@ -82,6 +82,10 @@ impl Device {
         });
         let status = device.described(status);
         device.enter(daemon, session).await?;
+        // Nobody found it in the session to give them back if it died before it was there.
+        if device.worker.has_ended().is_some() {
+            device.give_back();
+        }
         tracing::info!(%handle, device = %status.name, "device opened");
         Ok((device, status))
     }
@@ -125,14 +129,38 @@ impl Device {
     /// Passes a call on to its process.
     ///
     /// # Errors
-    /// The device's own; its death.
+    /// The device's own; its death. A MIDI input takes none.
     pub async fn call<R: WorkerCall>(
         &self,
         daemon: &Daemon,
         request: R,
     ) -> Result<R::Response, Error> {
+        if self.plugins.is_empty() {
+            return Err(Error::new(
+                ErrorReason::WrongState,
+                format!(
+                    "{} is a MIDI input, which can only be closed; {} is for devices that OpenDevice opens",
+                    self.handle,
+                    R::NAME
+                ),
+            ));
+        }
         let terms = terms(daemon, Class::Control);
-        self.worker.call(request, terms, Vec::new()).await
+        let called = self.worker.call(request, terms, Vec::new()).await;
+        called.map_err(|error| self.explained(error))
+    }
+
+    /// What is said of a worker that ended is said of a plugin; nothing restarts a device.
+    fn explained(&self, error: Error) -> Error {
+        let message = match (error.reason, &error.death) {
+            (ErrorReason::PluginDead, Some(death)) => format!(
+                "the device {} is dead: {} Close it and open it again.",
+                self.handle, death.summary
+            ),
+            (ErrorReason::PluginClosed, _) => return closed(&self.handle),
+            _ => return error,
+        };
+        Error { message, ..error }
     }
 
     /// Gives it the fresh rings of one of its plugins.
@@ -140,6 +168,14 @@ impl Device {
     /// # Errors
     /// It does not play that plugin; the plugin or the device is dead.
     pub async fn attach(&self, daemon: &Daemon, plugin: &str) -> Result<(), Error> {
+        // Its plugins are somebody else's then, who keeps their rings.
+        match self.worker.has_ended() {
+            Some(Ended::Died(death)) => {
+                return Err(self.explained(Error::dead(Death::clone(&death))));
+            }
+            Some(Ended::Closed) => return Err(closed(&self.handle)),
+            None => {}
+        }
         let mut places = (0u32..).zip(&self.plugins);
         let place = places.find(|(_, known)| known.handle == plugin);
         let (index, plugin) = place.ok_or_else(|| {
@@ -148,7 +184,9 @@ impl Device {
                 self.handle
             ))
         })?;
-        plugin.attach_device(daemon, &self.worker, index).await
+        plugin
+            .attach_device(daemon, (&self.handle, &self.worker), index)
+            .await
     }
 
     /// What the daemon adds to what the process says of itself.
@@ -163,11 +201,30 @@ impl Device {
     /// Ends its process and gives the plugins' audio back.
     pub async fn close(&self, daemon: &Daemon) {
         self.worker.clone().close(daemon.close_deadline()).await;
+        self.give_back();
+        tracing::info!(handle = %self.handle, "device closed");
+    }
+
+    fn give_back(&self) {
         for plugin in &self.plugins {
             plugin.take_back_from(&self.handle);
         }
-        tracing::info!(handle = %self.handle, "device closed");
     }
+}
+
+impl Drop for Device {
+    /// Whoever closes it may give up waiting half way.
+    fn drop(&mut self) {
+        self.give_back();
+    }
+}
+
+/// What is said of a device that was closed.
+pub fn closed(handle: &str) -> Error {
+    Error::new(
+        ErrorReason::WrongState,
+        format!("the device {handle} was closed; open it again"),
+    )
 }
 
 /// Starts a device's process to ask it something, and ends it.
@@ -230,6 +287,7 @@ fn tell(session: &Session, handle: &str, told: Told) {
             Some(worker::event::Event::MidiReceived(midi)) if midi.data.len() <= MAX_TEXT => {
                 Some(Event::MidiReceived(midi))
             }
+            Some(worker::event::Event::Lost(lost)) => Some(Event::Lost(lost)),
             event => {
                 tracing::warn!(handle, ?event, "an event out of range was dropped");
                 None
@@ -242,7 +300,15 @@ fn tell(session: &Session, handle: &str, told: Told) {
         }
         Told::Died(death) => {
             tracing::error!(handle, report_id = %death.report_id, "{}", death.summary);
-            Some(Event::Died(Death::clone(&death)))
+            // Before anybody hears of it: whoever then asks has the plugins' audio.
+            if let Ok(device) = session.device(handle) {
+                device.give_back();
+            }
+            let died = Event::Died(Death::clone(&death));
+            if !handle.is_empty() {
+                session.everyone.publish(handle, 1, died.clone());
+            }
+            Some(died)
         }
     };
     if let Some(event) = event.filter(|_| !handle.is_empty()) {
@@ -294,6 +360,14 @@ fn check(request: &OpenDeviceRequest) -> Result<(), Error> {
             "a device plays 1 to {MAX_PLUGINS} plugins, got {count}"
         )));
     }
+    let mut handles: Vec<_> = request.plugins.iter().collect();
+    handles.sort();
+    if let Some(pair) = handles.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(Error::invalid(format!(
+            "plugins has {:?} twice; a device plays each plugin in one place",
+            pair[0]
+        )));
+    }
     let rate = request.sample_rate;
     if !(0.0..=MAX_RATE).contains(&rate) {
         return Err(Error::invalid(format!(
@@ -314,6 +388,17 @@ fn check(request: &OpenDeviceRequest) -> Result<(), Error> {
         return Err(Error::invalid(
             "mixes must be in [0, 1], one for each plugin at most",
         ));
+    }
+    Ok(())
+}
+
+/// Checks a mix; whether the device has such a plugin, it says itself.
+///
+/// # Errors
+/// It is out of range.
+pub fn check_mix(mix: f64) -> Result<(), Error> {
+    if !(0.0..=1.0).contains(&mix) {
+        return Err(Error::invalid(format!("mix must be in [0, 1], got {mix}")));
     }
     Ok(())
 }
@@ -396,8 +481,9 @@ mod tests {
     fn wishes_out_of_range_are_named() {
         assert!(check(&request()).is_ok());
         type Spoil = fn(&mut OpenDeviceRequest);
-        let wrong: [(&str, Spoil); 6] = [
+        let wrong: [(&str, Spoil); 7] = [
             ("plugins", |r| r.plugins.clear()),
+            ("twice", |r| r.plugins.push("p1".into())),
             ("sample_rate", |r| r.sample_rate = -1.0),
             ("sample_rate", |r| r.sample_rate = f64::NAN),
             ("buffer_frames", |r| r.buffer_frames = 8193),
@@ -410,6 +496,12 @@ mod tests {
             let error = check(&request).unwrap_err();
             assert!(error.message.contains(word), "{error}");
         }
+    }
+
+    #[test]
+    fn a_mix_is_in_its_range() {
+        assert!(check_mix(0.0).is_ok() && check_mix(1.0).is_ok());
+        assert!(check_mix(-0.1).is_err() && check_mix(f64::NAN).is_err());
     }
 
     #[test]

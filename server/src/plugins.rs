@@ -151,14 +151,24 @@ impl Plugin {
     /// Hands fresh rings to the device that plays the plugin, at this place of its chain.
     ///
     /// # Errors
-    /// The plugin or the device is dead.
+    /// The plugin or the device is dead, or the device has let go of it.
     pub async fn attach_device(
         &self,
         daemon: &Daemon,
-        device: &Worker,
+        (handle, device): (&str, &Worker),
         index: u32,
     ) -> Result<(), Error> {
         let _turn = self.lifecycle.lock().await;
+        // Fresh rings would be taken away from whoever has it now.
+        if lock(&self.now).played_by.as_deref() != Some(handle) {
+            return Err(Error::new(
+                ErrorReason::WrongState,
+                format!(
+                    "the device {handle} has let go of the plugin {}",
+                    self.handle
+                ),
+            ));
+        }
         let (shape, regions) = self.fresh_rings(daemon).await?;
         let fds = regions.client_fds().map_err(|error| {
             let why = format!("no descriptors for the audio: {error}");

@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use crate::config::Limits;
 use crate::connection::Peer;
-use crate::devices::Device;
+use crate::devices::{self, Device};
 use crate::events::Hub;
 use crate::ids;
 use crate::lock::lock;
@@ -136,10 +136,7 @@ impl Session {
             return Ok(device.clone());
         }
         if inner.closed_handles.iter().any(|closed| closed == handle) {
-            return Err(Error::new(
-                ErrorReason::WrongState,
-                format!("the device {handle} was closed; open it again"),
-            ));
+            return Err(devices::closed(handle));
         }
         Err(Error::new(
             ErrorReason::NotFound,

@@ -84,7 +84,7 @@ pub use automation::{
     AutomationTimes, ParameterChange, Parameters, parse_automation, parse_automation_file,
     parse_param_arg,
 };
-pub use chain::{Chain, ChainState};
+pub use chain::{Chain, ChainState, DryRoom};
 pub use changes::{Automation, ParameterAt};
 pub use feed::{AudioFeed, PlanesFeed, fitted};
 pub use file_render::{FileOptions, FileRender};

@@ -134,6 +134,7 @@ impl Plugin {
     /// it.
     pub fn lock_audio(&self) -> Result<PluginAudio> {
         self.shared.check_open()?;
+        self.take_back_from_dead();
         if self.is_on_device() {
             return Err(on_device());
         }

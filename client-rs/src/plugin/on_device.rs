@@ -47,12 +47,16 @@ impl Plugin {
         *lock(&self.holder) = Holder::Client;
     }
 
-    /// Takes the device's rate and has the device play it.
+    /// The device has it from now on.
+    pub(crate) fn hold(&self, device: &Arc<DeviceLink>) {
+        *lock(&self.holder) = Holder::Device(device.clone());
+    }
+
+    /// Takes the rate of the device that has it and has the device play it.
     ///
     /// # Errors
     /// Those of [`Plugin::restart`]; the device's.
-    pub(crate) fn play_on(&self, device: &Arc<DeviceLink>, sample_rate: f64) -> Result<()> {
-        *lock(&self.holder) = Holder::Device(device.clone());
+    pub(crate) fn play_at(&self, sample_rate: f64) -> Result<()> {
         if (self.sample_rate() - sample_rate).abs() > SAME_RATE {
             // Ends with an attachment to the device.
             return self.change_rate(sample_rate);
@@ -68,16 +72,41 @@ impl Plugin {
         };
         // The device counts its blocks, not this client.
         self.shared.submitted.store(0, Ordering::Release);
-        device.attach(&self.shared.handle)
+        match device.attach(&self.shared.handle) {
+            // Its own end is no fault of the plugin, which is this client's then.
+            Err(_) if device.is_lost() => {
+                self.take_back(&device);
+                Ok(())
+            }
+            attached => attached,
+        }
     }
 
-    /// The device is closed: fetches rings for this client. Where the plugin is dead or closed
-    /// there are none, and the next call says so.
-    pub(crate) fn take_back(&self) {
+    /// The device is closed or dead: fetches rings for this client, if they were that device's.
+    /// Where the plugin is dead or closed there are none, and the next call says so.
+    pub(crate) fn take_back(&self, device: &Arc<DeviceLink>) {
+        let is_its =
+            |holder: &Holder| matches!(holder, Holder::Device(its) if Arc::ptr_eq(its, device));
+        if !is_its(&lock(&self.holder)) {
+            return;
+        }
         if let Err(error) = self.fetch_rings() {
             tracing::debug!(plugin = %self.shared.name(), "no rings after the device: {error}");
         }
-        self.unclaim();
+        let mut holder = lock(&self.holder);
+        // Another device may have it by now.
+        if is_its(&holder) {
+            *holder = Holder::Client;
+        }
+    }
+
+    /// Takes the audio back from a device whose process died.
+    pub(super) fn take_back_from_dead(&self) {
+        let device = match &*lock(&self.holder) {
+            Holder::Device(device) if device.death().is_some() => device.clone(),
+            _ => return,
+        };
+        self.take_back(&device);
     }
 
     fn fetch_rings(&self) -> Result<()> {
@@ -99,9 +128,13 @@ impl Plugin {
         Ok(())
     }
 
-    /// Whether a device has the audio.
+    /// Whether a device has the audio, and lives.
     pub(super) fn is_on_device(&self) -> bool {
-        !matches!(*lock(&self.holder), Holder::Client)
+        match &*lock(&self.holder) {
+            Holder::Client => false,
+            Holder::Claimed => true,
+            Holder::Device(device) => device.death().is_none(),
+        }
     }
 }
 

@@ -954,6 +954,19 @@ pub struct SetDeviceInputRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetDeviceInputResponse {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetDeviceMixRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// The plugin's place in the chain.
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+    /// 0 (its input only) to 1.
+    #[prost(double, tag = "3")]
+    pub mix: f64,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetDeviceMixResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WriteDeviceInputRequest {
     #[prost(string, tag = "1")]
@@ -1229,7 +1242,7 @@ pub mod device_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Ends the process of a device or a MIDI input. The plugins' audio is free again
-        /// (AttachAudio). Closing twice is no error.
+        /// (AttachAudio); it is as soon as the process dies. Closing twice is no error.
         pub async fn close_device(
             &mut self,
             request: impl tonic::IntoRequest<super::CloseDeviceRequest>,
@@ -1427,6 +1440,31 @@ pub mod device_service_client {
                 .insert(GrpcMethod::new("plugpen.v1.DeviceService", "SetDeviceInput"));
             self.inner.unary(req, path, codec).await
         }
+        /// Sets how much of a plugin's output is heard, while the device plays.
+        pub async fn set_device_mix(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetDeviceMixRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetDeviceMixResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.DeviceService/SetDeviceMix",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.DeviceService", "SetDeviceMix"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Appends samples that the plugin gets as its input.
         pub async fn write_device_input(
             &mut self,
@@ -1500,7 +1538,8 @@ pub mod device_service_client {
                 .insert(GrpcMethod::new("plugpen.v1.DeviceService", "ListMidiPorts"));
             self.inner.unary(req, path, codec).await
         }
-        /// Opens a MIDI input port; what comes in are MidiReceived events of its handle.
+        /// Opens a MIDI input port; what comes in are MidiReceived events of its handle, and
+        /// Lost where some found no room.
         pub async fn open_midi_in(
             &mut self,
             request: impl tonic::IntoRequest<super::OpenMidiInRequest>,
@@ -1561,7 +1600,7 @@ pub mod device_service_server {
             tonic::Status,
         >;
         /// Ends the process of a device or a MIDI input. The plugins' audio is free again
-        /// (AttachAudio). Closing twice is no error.
+        /// (AttachAudio); it is as soon as the process dies. Closing twice is no error.
         async fn close_device(
             &self,
             request: tonic::Request<super::CloseDeviceRequest>,
@@ -1623,6 +1662,14 @@ pub mod device_service_server {
             tonic::Response<super::SetDeviceInputResponse>,
             tonic::Status,
         >;
+        /// Sets how much of a plugin's output is heard, while the device plays.
+        async fn set_device_mix(
+            &self,
+            request: tonic::Request<super::SetDeviceMixRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetDeviceMixResponse>,
+            tonic::Status,
+        >;
         /// Appends samples that the plugin gets as its input.
         async fn write_device_input(
             &self,
@@ -1645,7 +1692,8 @@ pub mod device_service_server {
             tonic::Response<super::ListMidiPortsResponse>,
             tonic::Status,
         >;
-        /// Opens a MIDI input port; what comes in are MidiReceived events of its handle.
+        /// Opens a MIDI input port; what comes in are MidiReceived events of its handle, and
+        /// Lost where some found no room.
         async fn open_midi_in(
             &self,
             request: tonic::Request<super::OpenMidiInRequest>,
@@ -2169,6 +2217,51 @@ pub mod device_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SetDeviceInputSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.DeviceService/SetDeviceMix" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetDeviceMixSvc<T: DeviceService>(pub Arc<T>);
+                    impl<
+                        T: DeviceService,
+                    > tonic::server::UnaryService<super::SetDeviceMixRequest>
+                    for SetDeviceMixSvc<T> {
+                        type Response = super::SetDeviceMixResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetDeviceMixRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as DeviceService>::set_device_mix(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetDeviceMixSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -10,7 +10,7 @@ pub struct ToWorker {
     pub after_block: u64,
     #[prost(
         oneof = "to_worker::Call",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73"
     )]
     pub call: ::core::option::Option<to_worker::Call>,
 }
@@ -102,6 +102,8 @@ pub mod to_worker {
         ListMidiPorts(super::super::super::v1::ListMidiPortsRequest),
         #[prost(message, tag = "72")]
         OpenMidiIn(super::super::super::v1::OpenMidiInRequest),
+        #[prost(message, tag = "73")]
+        SetDeviceMix(super::super::super::v1::SetDeviceMixRequest),
     }
 }
 /// From the worker: answers (id above 0) and events (id 0).
@@ -111,7 +113,7 @@ pub struct FromWorker {
     pub id: u64,
     #[prost(
         oneof = "from_worker::Body",
-        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72"
+        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73"
     )]
     pub body: ::core::option::Option<from_worker::Body>,
 }
@@ -209,6 +211,8 @@ pub mod from_worker {
         ListMidiPorts(super::super::super::v1::ListMidiPortsResponse),
         #[prost(message, tag = "72")]
         OpenMidiIn(super::super::super::v1::OpenMidiInResponse),
+        #[prost(message, tag = "73")]
+        SetDeviceMix(super::super::super::v1::SetDeviceMixResponse),
     }
 }
 /// The worker's first message, sent when its jail stands and before it is told

@@ -108,6 +108,15 @@ impl DeviceService for Api {
         self.to_device(request, &handle, Ok(())).await
     }
 
+    async fn set_device_mix(
+        &self,
+        request: Request<SetDeviceMixRequest>,
+    ) -> Result<Response<SetDeviceMixResponse>, Status> {
+        let checked = devices::check_mix(request.get_ref().mix);
+        let handle = request.get_ref().handle.clone();
+        self.to_device(request, &handle, checked).await
+    }
+
     async fn write_device_input(
         &self,
         request: Request<WriteDeviceInputRequest>,

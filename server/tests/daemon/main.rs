@@ -4,6 +4,7 @@ mod support;
 
 mod audio;
 mod deaths;
+mod devices;
 mod discovery;
 mod events;
 mod flags;

@@ -350,6 +350,7 @@ impl Client {
         buses: bus_service_client::BusServiceClient,
         discovery: discovery_service_client::DiscoveryServiceClient,
         events: event_service_client::EventServiceClient,
+        devices: device_service_client::DeviceServiceClient,
     }
 
     /// Opens a plugin without audio.

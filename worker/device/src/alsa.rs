@@ -305,6 +305,7 @@ struct Callback {
 impl Callback {
     fn fill<T: SizedSample + FromSample<f32>>(&mut self, data: &mut [T]) {
         if !self.meters.is_playing() {
+            self.player.rest();
             data.fill(T::from_sample(0.0));
             return;
         }
@@ -476,6 +477,10 @@ impl Running for AlsaDevice {
         let mut driver = DriverClock::default();
         let heard = move |stamp: u64, message: &[u8]| {
             let time = driver.place(stamp, clock.now_us());
+            // What comes while the device is stopped is not heard when it starts.
+            if !meters.is_playing() {
+                return;
+            }
             if !lock(&midi).push(time, message) {
                 meters.drop_midi_in(1);
             }
@@ -483,6 +488,13 @@ impl Running for AlsaDevice {
         let (connection, name) = connect_input(choice, heard)?;
         self.midi_in = Some(connection);
         Ok(name)
+    }
+
+    fn is_connected(&self, direction: MidiDirection) -> bool {
+        match direction {
+            MidiDirection::Output => self.post.is_connected(),
+            _ => self.midi_in.is_some(),
+        }
     }
 
     fn disconnect(&mut self, direction: MidiDirection) -> Result<(), Error> {

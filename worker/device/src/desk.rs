@@ -130,6 +130,11 @@ impl Desk {
                 self.set_input(&call)?;
                 Body::SetDeviceInput(SetDeviceInputResponse {})
             }
+            Call::SetDeviceMix(call) => {
+                let stage = usize::try_from(call.index).unwrap_or(usize::MAX);
+                self.device()?.console.set_mix(stage, call.mix)?;
+                Body::SetDeviceMix(SetDeviceMixResponse {})
+            }
             Call::WriteDeviceInput(call) => {
                 let frames = self.write_input(&call)?;
                 Body::WriteDeviceInput(WriteDeviceInputResponse { frames })
@@ -153,7 +158,7 @@ impl Desk {
         let meters = self.meters.clone();
         let hear = move |time_us: u64, message: &[u8]| {
             if !heard.push(time_us, message) {
-                meters.drop_midi_in(1);
+                meters.lose();
             }
             meters.ring();
         };
@@ -260,10 +265,13 @@ impl Desk {
     fn connect(&mut self, call: &ConnectMidiRequest) -> Result<(), Error> {
         let choice = choice(call.port, &call.virtual_name)?;
         let device = self.device()?;
-        let name = device.running.connect(call.direction(), &choice)?;
+        let connected = device.running.connect(call.direction(), &choice);
+        if !device.running.is_connected(call.direction()) {
+            device.midi[slot(call.direction())] = None;
+        }
         device.midi[slot(call.direction())] = Some(MidiConnection {
             port: call.port,
-            name,
+            name: connected?,
         });
         Ok(())
     }

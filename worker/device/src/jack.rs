@@ -250,6 +250,10 @@ impl Running for JackDevice {
         Ok(theirs.unwrap_or(name))
     }
 
+    fn is_connected(&self, direction: MidiDirection) -> bool {
+        self.connected[slot(direction)]
+    }
+
     fn disconnect(&mut self, direction: MidiDirection) -> Result<(), Error> {
         if !std::mem::take(&mut self.connected[slot(direction)]) {
             return Ok(());
@@ -306,6 +310,7 @@ impl ProcessHandler for Process {
     fn process(&mut self, _: &Client, scope: &ProcessScope) -> Control {
         self.take_orders();
         if !self.meters.is_playing() {
+            self.player.rest();
             self.silence(scope);
             return Control::Continue;
         }

@@ -48,6 +48,8 @@ pub struct Meters {
     periods: AtomicU64,
     midi_in_dropped: AtomicU64,
     midi_out_dropped: AtomicU64,
+    /// What a MIDI input had no room for and nobody was told of.
+    lost: AtomicU64,
     playing: AtomicBool,
     broken: AtomicBool,
     /// Something is to be told; the reporter has not looked yet.
@@ -92,9 +94,14 @@ impl Meters {
         (count, CAUSES[cause.min(CAUSES.len() - 1)].0)
     }
 
-    /// Whether the device broke at some time.
+    /// Whether the device plays no more.
     pub fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
+    }
+
+    /// It plays again, as after the machine slept.
+    pub fn mend(&self) {
+        self.broken.store(false, Ordering::Relaxed);
     }
 
     /// Notes that a period took this part of its time.
@@ -123,6 +130,16 @@ impl Meters {
     /// Counts MIDI messages without room on their way out.
     pub fn drop_midi_out(&self, count: u64) {
         self.midi_out_dropped.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Counts a message that a MIDI input had no room for.
+    pub fn lose(&self) {
+        self.lost.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Those counted since this was last asked.
+    pub fn take_lost(&self) -> u64 {
+        self.lost.swap(0, Ordering::Relaxed)
     }
 
     /// Messages dropped on their way in, and out.
@@ -157,6 +174,11 @@ mod tests {
         assert_eq!(meters.xruns().0, 4);
         assert!(meters.take_news() && !meters.take_news());
         assert_eq!(Cause::Dead.as_str(), "dead");
+        assert!(meters.is_broken());
+        meters.mend();
+        assert!(!meters.is_broken());
+        meters.lose();
+        assert_eq!((meters.take_lost(), meters.take_lost()), (1, 0));
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! What a sound system's callback runs: a period through the chain, and something else where a
 //! plugin does not deliver.
 //!
-//! Nothing in here locks, waits without a deadline or calls the system but for futexes, and after
-//! its first periods nothing allocates. What others want of it comes through queues; what it lets
+//! Nothing in here locks, waits without a deadline or calls the system but for futexes, and nothing
+//! allocates, but where a plugin's latency grows beside a mix. What others want of it comes through queues; what it lets
 //! go leaves through one, to be dropped elsewhere.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugpen_engine::{
-    BlockInput, BlockOutput, BlockProcessor, Chain, Channels, Io, Planes, PlanesMut,
+    BlockInput, BlockOutput, BlockProcessor, Chain, Channels, DryRoom, Io, Planes, PlanesMut,
 };
 use plugpen_proto::Error;
 use plugpen_proto::event::{EventBody, EventList};
@@ -29,6 +29,8 @@ const EVENTS: usize = 2048;
 const EVENT_BYTES: usize = 4 * LONGEST;
 /// Orders that may wait.
 const ORDERS: usize = 64;
+/// Most frames of latency that memory is kept for beside a mix: five seconds.
+const MIXED_LATENCY: usize = 1 << 18;
 /// Frames that the buffers are made for; of a longer period the rest is silent.
 pub const LONGEST_PERIOD: usize = 8192;
 
@@ -38,6 +40,8 @@ enum Order {
     Ring(usize, Box<Ring>),
     /// Where the input is taken from; none: no more from there.
     Input(Option<Box<InputReader>>),
+    /// How much of this place's output is heard, and memory for it.
+    Mix(usize, f64, Option<DryRoom>),
 }
 
 /// The main thread's side of a player.
@@ -45,6 +49,8 @@ pub struct Console {
     orders: Producer<Order>,
     gone: Consumer<Order>,
     midi: MidiSender,
+    /// What a mix of each place needs: channels and frames.
+    rooms: Vec<(usize, usize)>,
 }
 
 impl Console {
@@ -62,6 +68,22 @@ impl Console {
     /// As for [`Console::set_ring`].
     pub fn set_input(&mut self, input: Option<InputReader>) -> Result<(), Error> {
         self.order(Order::Input(input.map(Box::new)))
+    }
+
+    /// Hears this much of a place's output from the next period on.
+    ///
+    /// # Errors
+    /// As for [`Console::set_ring`]; `IndexOutOfRange` and `InvalidInput` for what is no place or
+    /// no mix.
+    pub fn set_mix(&mut self, stage: usize, wet: f64) -> Result<(), Error> {
+        let room = self.rooms.get(stage);
+        let (channels, frames) =
+            *room.ok_or_else(|| Error::out_of_range("plugin", stage, self.rooms.len()))?;
+        if !(0.0..=1.0).contains(&wet) {
+            return Err(Error::invalid(format!("mix must be in [0, 1], got {wet}")));
+        }
+        let room = DryRoom::new(channels, frames);
+        self.order(Order::Mix(stage, wet, Some(room)))
     }
 
     /// Queues a message for the next period; false where there is no room.
@@ -121,10 +143,25 @@ impl Player {
     ) -> Result<(Player, Console), Error> {
         let stages = plugins.iter().copied().map(RingStage::new).collect();
         let mut chain = Chain::new(stages)?;
-        for (stage, mix) in mixes.iter().enumerate().filter(|(_, mix)| **mix < 1.0) {
-            chain.state_mut().set_mix(stage, *mix)?;
-        }
+        chain.reserve(LONGEST_PERIOD, EVENTS, EVENT_BYTES);
         let io = chain.io();
+        let before = plugins.iter().map(|before| before.outputs);
+        let rooms: Vec<_> = std::iter::once(io.inputs)
+            .chain(before)
+            .zip(plugins)
+            .map(|(inputs, io)| {
+                (
+                    inputs,
+                    LONGEST_PERIOD + io.latency_samples.min(MIXED_LATENCY),
+                )
+            })
+            .collect();
+        for (stage, mix) in mixes.iter().enumerate().filter(|(_, mix)| **mix < 1.0) {
+            let room = rooms
+                .get(stage)
+                .map(|(inputs, frames)| DryRoom::new(*inputs, *frames));
+            chain.state_mut().set_mix_in(stage, *mix, &mut { room })?;
+        }
         let (orders, taken) = RingBuffer::new(ORDERS);
         let (let_go, gone) = RingBuffer::new(2 * ORDERS);
         let (midi_sender, midi) = midi_queue();
@@ -150,6 +187,7 @@ impl Player {
             orders,
             gone,
             midi: midi_sender,
+            rooms,
         };
         Ok((player, console))
     }
@@ -216,6 +254,11 @@ impl Player {
         self.meters.period(load);
     }
 
+    /// Carries out what was ordered, in the place of a period while the device is stopped.
+    pub fn rest(&mut self) {
+        self.take_orders();
+    }
+
     /// A channel of the period that was played; a single one is heard on the first two.
     pub fn output(&self, channel: usize) -> Option<&[f32]> {
         let channel = match (self.output.len(), channel) {
@@ -243,6 +286,11 @@ impl Player {
                     self.input.iter_mut().for_each(|channel| channel.fill(0.0));
                     let before = std::mem::replace(&mut self.written, input);
                     before.map(|input| Order::Input(Some(input)))
+                }
+                Order::Mix(stage, wet, mut room) => {
+                    // Both were checked where it was ordered.
+                    let _ = self.chain.state_mut().set_mix_in(stage, wet, &mut room);
+                    room.map(|room| Order::Mix(stage, wet, Some(room)))
                 }
             };
             if let Some(gone) = gone {
@@ -298,6 +346,11 @@ impl Player {
         let collected = self.chain.collect(&mut block);
         self.meters.drop_midi_out(block.events_dropped);
         collected.map_err(|error| cause_of(&error))?;
+        // A plugin that came back may give out less than before.
+        let outputs = self.chain.io().outputs;
+        for channel in self.output.iter_mut().skip(outputs) {
+            channel[start..end].fill(0.0);
+        }
         for event in self.given.iter() {
             let offset = event.offset + u32::try_from(start).unwrap_or(0);
             // What shapes a single note has no place on a cable.
@@ -507,6 +560,30 @@ mod tests {
             dead.console.gone.pop().is_ok(),
             "the old ring is handed back"
         );
+    }
+
+    #[test]
+    fn a_mix_is_heard_from_the_next_period_on() {
+        // The worker completes blocks and leaves them silent.
+        let mut rig = rig(RATE);
+        rig.player.input(0).unwrap().fill(0.5);
+        let mut play = |player: &mut Player| {
+            std::thread::scope(|scope| {
+                scope.spawn(|| echo(&mut rig.worker, 1));
+                player.play(64);
+            });
+            player.output(0).unwrap()[..64].to_vec()
+        };
+        assert_eq!(play(&mut rig.player), [0.0; 64]);
+        rig.console.set_mix(0, 0.25).unwrap();
+        assert_eq!(play(&mut rig.player), [0.375; 64]);
+        rig.console.set_mix(0, 0.5).unwrap();
+        // Stopped, it learns of it too.
+        rig.player.rest();
+        assert!(rig.console.gone.pop().is_ok(), "memory it had already");
+        assert_eq!(play(&mut rig.player), [0.25; 64]);
+        assert!(rig.console.set_mix(1, 0.5).is_err());
+        assert!(rig.console.set_mix(0, f64::NAN).is_err());
     }
 
     #[test]

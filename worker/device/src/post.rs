@@ -116,6 +116,11 @@ impl Post {
         Ok(name)
     }
 
+    /// Whether there is a port.
+    pub fn is_connected(&self) -> bool {
+        self.shared.connected.load(Ordering::Acquire)
+    }
+
     /// Sends to none.
     pub fn disconnect(&self) {
         self.shared.connected.store(false, Ordering::Release);

@@ -7,7 +7,7 @@ use std::thread::{park, park_timeout};
 use std::time::{Duration, Instant};
 
 use plugpen_channel::Writer;
-use plugpen_proto::v1::{DeviceXruns, MidiReceived};
+use plugpen_proto::v1::{DeviceXruns, Lost, MidiReceived};
 use plugpen_proto::worker::{Event, FromWorker, event, from_worker};
 
 use crate::meters::{Cause, Meters};
@@ -76,10 +76,18 @@ fn report(line: &Line, meters: &Meters, mut heard: MidiReceiver) -> io::Result<(
                 time_us,
             }))?;
         }
+        let count = meters.take_lost();
+        if count > 0 {
+            line.tell(event::Event::Lost(Lost { count }))?;
+        }
         let now = Instant::now();
         if meters.is_playing() && now.saturating_duration_since(looked) >= LOOK {
             looked = now;
-            looks = match meters.periods() == periods {
+            let stands = meters.periods() == periods;
+            if !stands && looks >= STALLED {
+                meters.mend();
+            }
+            looks = match stands {
                 true => looks + 1,
                 false => 0,
             };

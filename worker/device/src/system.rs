@@ -79,11 +79,14 @@ pub trait Running {
     /// # Errors
     /// The device refuses.
     fn stop(&mut self) -> Result<(), Error>;
-    /// Connects a MIDI port in the place of an earlier one; returns its name.
+    /// Connects a MIDI port in the place of an earlier one, which may be gone after an error too;
+    /// returns its name.
     ///
     /// # Errors
     /// There is no such port, or it cannot be connected.
     fn connect(&mut self, direction: MidiDirection, choice: &PortChoice) -> Result<String, Error>;
+    /// Whether there is one.
+    fn is_connected(&self, direction: MidiDirection) -> bool;
     /// Disconnects it; without one that is no error.
     ///
     /// # Errors

@@ -14,6 +14,21 @@ pub struct DryLine {
 }
 
 impl DryLine {
+    /// With memory for so many channels of so many frames.
+    pub fn with_room(channels: usize, frames: usize) -> Self {
+        let line = |_| VecDeque::with_capacity(frames);
+        Self {
+            channels: (0..channels).map(line).collect(),
+            latency: 0,
+        }
+    }
+
+    /// Forgets the signal and keeps the memory.
+    pub fn clear(&mut self) {
+        self.channels.iter_mut().for_each(VecDeque::clear);
+        self.latency = 0;
+    }
+
     /// Takes the input of a block of `frames` frames for a stage that is now `latency` late.
     pub fn push(&mut self, planes: Planes<'_>, frames: usize, latency: usize) {
         if self.channels.len() < planes.channels() {
@@ -99,6 +114,15 @@ mod tests {
         assert_eq!(pass(&mut line, &[7.0, 8.0], 1), [6.0, 7.0]);
         assert_eq!(pass(&mut line, &[9.0], 2), [0.0]);
         assert_eq!(pass(&mut line, &[1.0], 2), [8.0]);
+    }
+
+    #[test]
+    fn what_was_forgotten_is_not_heard() {
+        let mut line = DryLine::with_room(2, 8);
+        assert_eq!(pass(&mut line, &[1.0, 2.0], 1), [0.0, 1.0]);
+        line.clear();
+        assert_eq!(pass(&mut line, &[3.0, 4.0], 2), [0.0, 0.0]);
+        assert_eq!(pass(&mut line, &[5.0, 6.0], 2), [3.0, 4.0]);
     }
 
     #[test]

@@ -26,6 +26,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// With memory for the events of a block in a chain of so many stages.
+    pub fn with_room(stages: usize, events: usize, midi_bytes: usize) -> Self {
+        Self {
+            midi: EventList::with_capacity(events, midi_bytes),
+            parameters: vec![EventList::new(); stages],
+            mixes: Vec::with_capacity(stages),
+            ..Self::default()
+        }
+    }
+
     /// Begins with a block and the parameter changes of the stages.
     pub fn begin(&mut self, block: &BlockInput<'_>, parameters: &[EventList], stages: usize) {
         self.frames = block.frames;

@@ -14,6 +14,18 @@ pub struct ChainState {
     pub(super) stages: Vec<StageState>,
 }
 
+/// Memory for the dry signal of a stage, made where allocating is allowed.
+#[derive(Debug)]
+pub struct DryRoom(DryLine);
+
+impl DryRoom {
+    /// For so many channels on the way into the stage, and so many frames: those of a block, and of
+    /// the stage's latency.
+    pub fn new(channels: usize, frames: usize) -> Self {
+        Self(DryLine::with_room(channels, frames))
+    }
+}
+
 /// A stage's part.
 #[derive(Debug, Clone, Default)]
 pub(super) struct StageState {
@@ -45,13 +57,32 @@ impl ChainState {
     /// # Errors
     /// `IndexOutOfRange`; `InvalidInput` for a mix out of range.
     pub fn set_mix(&mut self, stage: usize, wet: f64) -> Result<(), Error> {
+        self.set_mix_in(stage, wet, &mut None)
+    }
+
+    /// The same without allocating: the dry signal takes this room, if it has none.
+    ///
+    /// # Errors
+    /// As for [`ChainState::set_mix`].
+    pub fn set_mix_in(
+        &mut self,
+        stage: usize,
+        wet: f64,
+        room: &mut Option<DryRoom>,
+    ) -> Result<(), Error> {
         let count = self.len();
         let state = self.stages.get_mut(stage);
         let state = state.ok_or_else(|| Error::out_of_range("plugin", stage, count))?;
         if !(0.0..=1.0).contains(&wet) {
             return Err(Error::invalid(format!("mix must be in [0, 1], got {wet}")));
         }
-        state.mix.get_or_insert_default().0 = wet;
+        let line = || {
+            (
+                wet,
+                room.take().map_or_else(DryLine::default, |room| room.0),
+            )
+        };
+        state.mix.get_or_insert_with(line).0 = wet;
         Ok(())
     }
 
@@ -66,14 +97,14 @@ impl ChainState {
         Ok(state.mix.as_ref().map_or(1.0, |(wet, _)| *wet))
     }
 
-    /// Forgets the dry signals, as after a reset of the plugins.
+    /// Forgets the dry signals, as after a reset of the plugins. Their memory stays.
     pub fn reset(&mut self) {
         for (_, dry) in self
             .stages
             .iter_mut()
             .filter_map(|stage| stage.mix.as_mut())
         {
-            *dry = DryLine::default();
+            dry.clear();
         }
     }
 }
@@ -91,5 +122,11 @@ mod tests {
         assert_eq!(error.message, "mix must be in [0, 1], got 2");
         assert!(state.set_mix(0, f64::NAN).is_err());
         assert!(state.set_mix(2, 1.0).is_err() && state.mix(2).is_err());
+        let mut room = Some(DryRoom::new(2, 64));
+        state.set_mix_in(1, 0.5, &mut room).unwrap();
+        assert!(room.is_some(), "it has one");
+        state.set_mix_in(0, 0.5, &mut room).unwrap();
+        assert!(room.is_none());
+        assert_eq!((state.mix(0).unwrap(), state.mix(1).unwrap()), (0.5, 0.5));
     }
 }

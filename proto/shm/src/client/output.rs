@@ -63,11 +63,24 @@ impl<'a> OutputSlot<'a> {
     ///
     /// [`RingError::Protocol`]: the bytes are no events at all.
     pub fn events(&mut self, list: &mut EventList) -> Result<u32, RingError> {
+        self.decode(list, true)
+    }
+
+    /// The same without allocating: what finds no room in the list is left out, and counted.
+    ///
+    /// # Errors
+    ///
+    /// As for [`events`](Self::events).
+    pub fn events_in_room(&mut self, list: &mut EventList) -> Result<u32, RingError> {
+        self.decode(list, false)
+    }
+
+    fn decode(&mut self, list: &mut EventList, may_allocate: bool) -> Result<u32, RingError> {
         let bounds = Bounds {
             frames: self.header.frames,
             parameters: self.client.end.layout.spec().parameters,
             from_client: false,
-            may_allocate: true,
+            may_allocate,
         };
         let end = &mut self.client.end;
         // `events_len` has been checked against the area's size, which `scratch` has.

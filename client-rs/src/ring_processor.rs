@@ -246,7 +246,6 @@ impl BlockProcessor for RingProcessor {
         slot.set_header(&BlockHeader {
             frames,
             double,
-            bypass: false,
             transport: block.transport,
         });
         write(

@@ -5,7 +5,6 @@ use plugpen_proto::v1::Transport;
 use crate::layout::{INPUT_HEADER, OUTPUT_HEADER, RingSpec};
 
 const DOUBLE: u32 = 1;
-const BYPASS: u32 = 2;
 const TRANSPORT: u32 = 4;
 const PLAYING: u32 = 8;
 const RECORDING: u32 = 16;
@@ -18,8 +17,6 @@ pub struct BlockHeader {
     pub frames: u32,
     /// Samples are `f64`; only in a ring with `sample_bytes` 8.
     pub double: bool,
-    /// The block is to pass unprocessed.
-    pub bypass: bool,
     /// The playhead at the block's first frame. None: as last set.
     pub transport: Option<Transport>,
 }
@@ -76,11 +73,10 @@ impl InputHeader {
         let BlockHeader {
             frames,
             double,
-            bypass,
             transport,
         } = self.block;
         let flag = |set, bit| if set { bit } else { 0 };
-        let mut flags = flag(double, DOUBLE) | flag(bypass, BYPASS);
+        let mut flags = flag(double, DOUBLE);
         let mut bytes = [0; INPUT_HEADER];
         put(&mut bytes, 0, self.sequence.to_ne_bytes());
         put(&mut bytes, 8, frames.to_ne_bytes());
@@ -140,7 +136,6 @@ impl InputHeader {
             block: BlockHeader {
                 frames: common.frames,
                 double: flags & DOUBLE != 0,
-                bypass: flags & BYPASS != 0,
                 transport,
             },
         })
@@ -273,14 +268,13 @@ mod tests {
     #[test]
     fn an_input_header_comes_back_as_it_went() {
         for transport in TRANSPORTS {
-            for bits in 0..4 {
+            for double in [false, true] {
                 let header = InputHeader {
                     sequence: 9,
                     events_len: 4096,
                     block: BlockHeader {
                         frames: 16,
-                        double: bits & 1 != 0,
-                        bypass: bits & 2 != 0,
+                        double,
                         transport,
                     },
                 };

@@ -197,7 +197,6 @@ impl BlockProcessor for RingStage {
         slot.set_header(&BlockHeader {
             frames,
             double: false,
-            bypass: false,
             transport: block.transport,
         });
         let parts = [

@@ -243,7 +243,6 @@ fn double_precision_passes_unharmed_and_is_converted_where_it_must() {
         slot.set_header(&plugpen_shm::BlockHeader {
             frames: 8,
             double: true,
-            bypass: false,
             transport: None,
         });
         slot.write_f64(0, &[third; 8]);

@@ -35,7 +35,6 @@ fn submit(client: &mut ClientEnd, number: u64) -> bool {
     slot.set_header(&BlockHeader {
         frames: u32::try_from(frames).expect("at most 512"),
         double,
-        bypass: false,
         transport: Some(Transport {
             bpm: 120.0,
             ..Default::default()

@@ -6,8 +6,9 @@ use plugpen_proto::event::EventList;
 use crate::changes::Automation;
 use crate::feed::AudioFeed;
 use crate::midi_renderer::RenderOptions;
-use crate::offline::{BlockSource, RenderedBlock, Run};
+use crate::offline::{BlockSource, Run};
 use crate::processor::{BlockInput, BlockProcessor, Io, Planes};
+use crate::renderer::{RenderStream, Renderer};
 use crate::schedule::{MidiSchedule, frames};
 use crate::tempo_map::TempoMap;
 
@@ -15,7 +16,8 @@ use crate::tempo_map::TempoMap;
 const MOST_PLUGINS: usize = 1024;
 
 /// What goes into a processor from start to end. The render is as long as the longer of the audio
-/// and the MIDI, and the tail; what is missing is silence.
+/// and the MIDI, and the tail; what is missing is silence. A MIDI file ends where it does for a
+/// [`MidiRenderer`](crate::MidiRenderer), see [`MidiSchedule::frames`].
 #[derive(Default)]
 pub struct AudioInput<'a> {
     /// The main input.
@@ -79,7 +81,9 @@ impl AudioInput<'_> {
     }
 }
 
-struct AudioSource<'a> {
+/// Audio, and what goes with it, on its way into a processor.
+#[derive(Debug)]
+pub struct AudioSource<'a> {
     input: AudioInput<'a>,
     sample_rate: f64,
     next_message: usize,
@@ -93,7 +97,7 @@ struct AudioSource<'a> {
 }
 
 /// Room for a block of a feed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Block {
     planes: Vec<Vec<f32>>,
     ended: bool,
@@ -187,22 +191,7 @@ impl BlockSource for AudioSource<'_> {
 }
 
 /// A render of audio, block by block, latency compensated.
-///
-/// It does not own the processor: every call names it, and it must be the same one each time, with
-/// nothing else submitting to it while blocks are in flight.
-pub struct AudioRenderer<'a> {
-    run: Run,
-    source: AudioSource<'a>,
-}
-
-impl std::fmt::Debug for AudioRenderer<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AudioRenderer")
-            .field("run", &self.run)
-            .field("input", &self.source.input)
-            .finish()
-    }
-}
+pub type AudioRenderer<'a> = Renderer<AudioSource<'a>>;
 
 impl<'a> AudioRenderer<'a> {
     /// A render at its beginning, for a processor of this [`Io`].
@@ -224,7 +213,9 @@ impl<'a> AudioRenderer<'a> {
             .seconds(io.tail_seconds, options.max_tail_seconds)?;
         let length = input.frames();
         let silence = options.tail_watch(length)?;
-        let total = length.saturating_add(frames(tail, io.sample_rate));
+        let audio = input.audio.as_ref().map_or(0, |feed| feed.frames());
+        let audio = audio.saturating_add(frames(tail, io.sample_rate));
+        let total = audio.max(input.midi.frames_with(tail, io.sample_rate));
         Ok(Self {
             run: Run::new(io, options, total, silence)?,
             source: AudioSource {
@@ -238,78 +229,8 @@ impl<'a> AudioRenderer<'a> {
                 sidechain: Block::default(),
                 missing: 0,
             },
+            sample_rate: io.sample_rate,
         })
-    }
-
-    /// Frames to render; with an automatic tail, or a file that is damaged, at most.
-    pub fn total_samples(&self) -> u64 {
-        self.run.total
-    }
-
-    /// Frames rendered so far.
-    pub fn current_sample(&self) -> u64 {
-        self.run.done()
-    }
-
-    /// Whether there is nothing more to come.
-    pub fn is_finished(&self) -> bool {
-        self.run.is_finished()
-    }
-
-    /// Channels rendered, at least 1.
-    pub fn channels(&self) -> usize {
-        self.run.channels
-    }
-
-    /// Frames of a block.
-    pub fn block_size(&self) -> usize {
-        self.run.block_size
-    }
-
-    /// Frames a second.
-    pub fn sample_rate(&self) -> f64 {
-        self.source.sample_rate
-    }
-
-    /// MIDI messages that the processor gave out so far; a render has no place for them.
-    pub fn midi_dropped(&self) -> u64 {
-        self.run.midi_dropped
-    }
-
-    /// Renders the next block into `output`, planes of at least a block each; returns its frames,
-    /// or `None` at the end. After an error it is at its end.
-    ///
-    /// # Errors
-    /// Whatever the processor or a feed fails with.
-    pub fn render_block<P: BlockProcessor + ?Sized>(
-        &mut self,
-        processor: &mut P,
-        output: &mut [&mut [f32]],
-    ) -> Result<Option<usize>, Error> {
-        self.run.next(processor, &mut self.source, output)
-    }
-
-    /// Renders all that is left, `[channel][frame]`.
-    ///
-    /// # Errors
-    /// As [`render_block`](Self::render_block); `LimitReached` if memory does not suffice.
-    pub fn render_all<P: BlockProcessor + ?Sized>(
-        &mut self,
-        processor: &mut P,
-    ) -> Result<Vec<Vec<f32>>, Error> {
-        self.run.rest(processor, &mut self.source)
-    }
-
-    /// Renders all that is left, a block at a time.
-    ///
-    /// # Errors
-    /// As [`render_block`](Self::render_block), and whatever `on_block` fails with.
-    pub fn render_each<P: BlockProcessor + ?Sized>(
-        &mut self,
-        processor: &mut P,
-        on_block: &mut dyn FnMut(RenderedBlock<'_>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        self.run.each(processor, &mut self.source, on_block)
     }
 }
 
@@ -324,4 +245,26 @@ pub fn process_audio<P: BlockProcessor + ?Sized>(
     options: &RenderOptions,
 ) -> Result<Vec<Vec<f32>>, Error> {
     AudioRenderer::new(input, &processor.io(), options)?.render_all(processor)
+}
+
+/// A render of audio that owns its processor (or a guard of it) and yields blocks,
+/// `[channel][frame]`.
+pub type AudioStream<'a, P> = RenderStream<P, AudioSource<'a>>;
+
+impl<'a, P: BlockProcessor> AudioStream<'a, P> {
+    /// A stream at its beginning.
+    ///
+    /// # Errors
+    /// As [`AudioRenderer::new`].
+    pub fn new(
+        processor: P,
+        input: AudioInput<'a>,
+        options: &RenderOptions,
+    ) -> Result<Self, Error> {
+        let renderer = AudioRenderer::new(input, &processor.io(), options)?;
+        Ok(Self {
+            renderer,
+            processor,
+        })
+    }
 }

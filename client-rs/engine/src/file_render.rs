@@ -5,9 +5,8 @@ use std::io::{BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use plugpen_proto::Error;
-use plugpen_proto::v1::ErrorReason;
 
-use crate::audio_file::{AudioWriter, BitDepth, BroadcastInfo, WriteOptions};
+use crate::audio_file::{AudioWriter, BitDepth, BroadcastInfo, WriteOptions, unwritten};
 
 /// Frames that are scaled at a time.
 const BLOCK: usize = 4096;
@@ -62,9 +61,14 @@ impl FileRender {
                 "normalize must be finite dBFS, got {level}"
             )));
         }
+        let Some(rate) = whole_rate(sample_rate) else {
+            return Err(Error::invalid(format!(
+                "an audio file needs a whole sample rate, the plugin runs at {sample_rate} Hz"
+            )));
+        };
         let write = WriteOptions {
             channels,
-            sample_rate: whole_rate(sample_rate)?,
+            sample_rate: rate,
             depth: options.depth,
             broadcast: options.broadcast.clone(),
         };
@@ -75,7 +79,7 @@ impl FileRender {
                 let folder = path.parent().filter(|folder| *folder != Path::new(""));
                 let file = tempfile::tempfile_in(folder.unwrap_or(Path::new(".")));
                 Some(Waiting {
-                    file: BufWriter::new(file.map_err(|error| failed(path, error))?),
+                    file: BufWriter::new(file.map_err(|error| unwritten(path, error))?),
                     path: path.to_owned(),
                     decibels,
                     peak: 0.0,
@@ -106,9 +110,21 @@ impl FileRender {
     ///
     /// # Errors
     /// Those of [`AudioWriter::finish`].
-    pub fn finish(mut self) -> Result<u64, Error> {
+    pub fn finish(self) -> Result<u64, Error> {
+        self.finish_telling(&mut || Ok(()))
+    }
+
+    /// The same; `on_block` is called after each block that is normalised, which takes its time
+    /// with a long file, and may stop it by an error.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish), and whatever `on_block` fails with.
+    pub fn finish_telling(
+        mut self,
+        on_block: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<u64, Error> {
         if let Some(waiting) = self.waiting {
-            waiting.bring(self.channels, &mut self.writer)?;
+            waiting.bring(self.channels, &mut self.writer, on_block)?;
         }
         self.writer.finish()
     }
@@ -127,17 +143,22 @@ impl Waiting {
         }
         self.frames += u64::try_from(frames).unwrap_or(0);
         let written = self.file.write_all(&self.bytes);
-        written.map_err(|error| failed(&self.path, error))
+        written.map_err(|error| unwritten(&self.path, error))
     }
 
-    fn bring(self, channels: usize, writer: &mut AudioWriter) -> Result<(), Error> {
+    fn bring(
+        self,
+        channels: usize,
+        writer: &mut AudioWriter,
+        on_block: &mut dyn FnMut() -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let gain = match self.peak {
             peak if peak > 0.0 && peak.is_finite() => {
                 10.0_f64.powf(self.decibels / 20.0) / f64::from(peak)
             }
             _ => 1.0,
         };
-        let failed = |error| failed(&self.path, error);
+        let failed = |error| unwritten(&self.path, error);
         let mut file = self.file.into_inner().map_err(|e| failed(e.into_error()))?;
         file.seek(SeekFrom::Start(0)).map_err(failed)?;
         let mut file = BufReader::with_capacity(1 << 16, file);
@@ -160,32 +181,21 @@ impl Waiting {
             let block: Vec<_> = planes.iter().map(Vec::as_slice).collect();
             writer.write(&block)?;
             left -= u64::try_from(frames).unwrap_or(left);
+            on_block()?;
         }
         Ok(())
     }
 }
 
-fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::new(
-        ErrorReason::NotAllowed,
-        format!("Failed to write audio file: {}: {error}", path.display()),
-    )
-}
-
-/// The rate as an audio file names it.
-fn whole_rate(rate: f64) -> Result<u32, Error> {
+/// A rate as an audio file names it, if it is a whole number above 0.
+pub fn whole_rate(rate: f64) -> Option<u32> {
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "checked to be a whole number in range"
     )]
     let whole = rate as u32;
-    if f64::from(whole) == rate && whole > 0 {
-        return Ok(whole);
-    }
-    Err(Error::invalid(format!(
-        "an audio file needs a whole sample rate, the plugin runs at {rate} Hz"
-    )))
+    (f64::from(whole) == rate && whole > 0).then_some(whole)
 }
 
 #[cfg(test)]
@@ -195,9 +205,9 @@ mod tests {
 
     #[test]
     fn only_whole_rates_fit_into_a_file() {
-        assert_eq!(whole_rate(44_100.0).unwrap(), 44_100);
+        assert_eq!(whole_rate(44_100.0), Some(44_100));
         for rate in [44_100.5, 0.0, -1.0, 1e12, f64::NAN] {
-            assert!(whole_rate(rate).is_err());
+            assert_eq!(whole_rate(rate), None);
         }
     }
 
@@ -226,6 +236,24 @@ mod tests {
         assert_eq!(render(&silence, Some(-6.0))[0], [0.0; 4]);
         let names = std::fs::read_dir(folder.path()).unwrap().count();
         assert_eq!(names, 1);
+        // It can be stopped while it is brought there, and leaves what was there.
+        let louder = FileOptions {
+            normalize: Some(0.0),
+            ..FileOptions::default()
+        };
+        let mut stopped = FileRender::create(&path, 1, 48_000.0, &louder).unwrap();
+        stopped.write(&[&[0.5; 3 * BLOCK]]).unwrap();
+        let mut blocks = 0;
+        let error = stopped.finish_telling(&mut || {
+            blocks += 1;
+            match blocks {
+                2 => Err(Error::invalid("enough")),
+                _ => Ok(()),
+            }
+        });
+        assert_eq!((error.unwrap_err().message.as_str(), blocks), ("enough", 2));
+        assert_eq!(read_audio(&path).unwrap().0[0], [0.0; 4]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
         let infinite = FileOptions {
             normalize: Some(f64::NAN),
             ..FileOptions::default()

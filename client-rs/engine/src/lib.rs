@@ -69,7 +69,9 @@ mod midi_file;
 mod midi_renderer;
 mod module_info;
 mod offline;
+mod partial;
 mod processor;
+mod renderer;
 mod resample;
 mod schedule;
 mod tail;
@@ -79,7 +81,7 @@ pub use audio_file::{
     AudioFormat, AudioInfo, AudioReader, AudioWriter, BitDepth, BroadcastInfo, WriteOptions,
     audio_info, read_audio, write_audio,
 };
-pub use audio_renderer::{AudioInput, AudioRenderer, process_audio};
+pub use audio_renderer::{AudioInput, AudioRenderer, AudioSource, AudioStream, process_audio};
 pub use automation::{
     AutomationTimes, ParameterChange, Parameters, parse_automation, parse_automation_file,
     parse_param_arg,
@@ -87,14 +89,16 @@ pub use automation::{
 pub use chain::{Chain, ChainState, DryRoom};
 pub use changes::{Automation, ParameterAt};
 pub use feed::{AudioFeed, PlanesFeed, fitted};
-pub use file_render::{FileOptions, FileRender};
+pub use file_render::{FileOptions, FileRender, whole_rate};
 pub use midi_file::{Division, EventKind, MidiEvent, MidiFile};
-pub use midi_renderer::{MidiRenderer, MidiStream, RenderOptions, render_midi};
+pub use midi_renderer::{MidiRenderer, MidiSource, MidiStream, RenderOptions, render_midi};
 pub use module_info::module_class_id;
 pub use offline::RenderedBlock;
+pub use partial::write_file;
 pub use processor::{
     BlockInput, BlockOutput, BlockProcessor, Channels, Io, Planes, PlanesMut, drain,
 };
+pub use renderer::{RenderStream, Renderer};
 pub use resample::{Quality, Resampler, resample};
 pub use schedule::MidiSchedule;
 pub use tail::Tail;

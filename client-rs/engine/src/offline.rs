@@ -23,7 +23,7 @@ pub struct RenderedBlock<'a> {
 }
 
 /// Where the blocks of a run come from.
-pub(crate) trait BlockSource {
+pub trait BlockSource {
     /// Submits the block of `frames` frames at `start`; blocks come in order, without gaps.
     fn submit(
         &mut self,
@@ -43,7 +43,7 @@ pub(crate) trait BlockSource {
 /// Frames are counted twice: those fed, from the start of the song, and those yielded, which begin
 /// once as many as the latency have been dropped.
 #[derive(Debug, Clone)]
-pub(crate) struct Run {
+pub struct Run {
     pub block_size: usize,
     /// Channels to yield, at least 1.
     pub channels: usize,
@@ -224,7 +224,8 @@ impl Run {
         if kept == 0 {
             return None;
         }
-        let end = self.position().min(self.total);
+        // It listens from the end that was promised: an early one is that much earlier.
+        let end = self.done() + (self.promised - self.total);
         let planes = output.iter().map(|plane| &plane[..kept]);
         let silent = self.silence.as_mut().is_some_and(|w| w.ends(end, planes));
         self.finished |= silent;

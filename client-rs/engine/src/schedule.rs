@@ -14,7 +14,9 @@ pub struct MidiSchedule {
     samples: Vec<u64>,
     /// The messages, all at offset 0.
     messages: EventList,
-    length_seconds: f64,
+    frames: u64,
+    /// Of a file; a list of events has no other length than its frames.
+    length_seconds: Option<f64>,
 }
 
 enum Message<'a> {
@@ -41,16 +43,19 @@ impl MidiSchedule {
             _ => messages.sort_by_key(|(tick, ..)| *tick),
         }
         let mut schedule = Self::default();
+        let mut length_seconds = 0.0;
         for (_, seconds, message) in messages {
             schedule.samples.push(frames(seconds, sample_rate));
             match message {
                 Message::Channel(kind) => {
                     kind.push_to(0, &mut schedule.messages);
-                    schedule.length_seconds = seconds;
+                    length_seconds = seconds;
                 }
                 Message::System(bytes) => schedule.messages.push_midi(0, &bytes),
             }
         }
+        schedule.frames = frames(length_seconds, sample_rate);
+        schedule.length_seconds = Some(length_seconds);
         schedule
     }
 
@@ -61,20 +66,31 @@ impl MidiSchedule {
         let mut schedule = Self::default();
         for mut event in sorted.iter().filter(|event| !event.body.is_parameter()) {
             schedule.samples.push(u64::from(event.offset));
+            schedule.frames = u64::from(event.offset) + 1;
             event.offset = 0;
             schedule.messages.push(event);
         }
         schedule
     }
 
-    /// Frames up to and with the last message; 0 without one.
+    /// Frames it takes. A file takes those before its last channel event, which mostly ends a note
+    /// and needs a tail anyway; a list of events those up to and with its last.
     pub fn frames(&self) -> u64 {
-        self.samples.last().map_or(0, |last| last.saturating_add(1))
+        self.frames
+    }
+
+    /// The same with a tail of so many seconds.
+    pub(crate) fn frames_with(&self, tail: f64, sample_rate: f64) -> u64 {
+        match self.length_seconds {
+            // The sum is rounded, and not what is added.
+            Some(length) => frames(length + tail, sample_rate),
+            None => self.frames.saturating_add(frames(tail, sample_rate)),
+        }
     }
 
     /// Seconds to the last channel event of a file, 0 without one.
     pub fn length_seconds(&self) -> f64 {
-        self.length_seconds
+        self.length_seconds.unwrap_or(0.0)
     }
 
     /// Number of messages.
@@ -181,7 +197,7 @@ mod tests {
             (48_000, &[0x90, 61, 1]),
         ];
         assert_eq!(listed, expected);
-        assert_eq!(schedule.frames(), 48_001);
+        assert_eq!(schedule.frames(), 48_000);
         let mut events = EventList::new();
         for (sample, message) in listed.iter().rev() {
             events.push_midi(u32::try_from(*sample).unwrap(), message);

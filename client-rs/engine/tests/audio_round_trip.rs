@@ -118,6 +118,33 @@ fn odd_chunks_and_missing_ends_are_read() {
     });
     assert_eq!(read_audio(&path).unwrap().0, [[0.5, -0.5]]);
     assert_eq!(audio_info(&path).unwrap().frames, 2);
+    // None was, because whoever wrote the file was killed.
+    rewritten(&path, |bytes| {
+        let data = bytes.windows(4).position(|w| w == b"data").unwrap();
+        bytes[data + 4..data + 8].fill(0);
+        bytes[4..8].fill(0);
+    });
+    assert_eq!(read_audio(&path).unwrap().0, [[0.5, -0.5]]);
+    // A file that says where it ends is empty if it says so.
+    rewritten(&path, |bytes| {
+        let all = u32::try_from(bytes.len() - 8).unwrap();
+        bytes[4..8].copy_from_slice(&all.to_le_bytes());
+    });
+    assert_eq!(audio_info(&path).unwrap().frames, 0);
+}
+
+#[test]
+fn samples_of_a_stream_without_an_end_are_read() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/audio");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.w64");
+    std::fs::copy(data.join("s24.w64"), &path).unwrap();
+    let whole = read_audio(&path).unwrap();
+    rewritten(&path, |bytes| {
+        let data = bytes.windows(4).position(|w| w == b"data").unwrap();
+        bytes[data + 16..data + 24].fill(0xFF);
+    });
+    assert_eq!(read_audio(&path).unwrap(), whole);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use flacenc::source::{Context, Fill, FrameBuf};
 use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
 
-use super::partial::PartialFile;
+use super::output::Output;
 use super::write::{BitDepth, quantise};
 
 /// Frames of a block.
@@ -27,7 +27,7 @@ const MOST_FRAMES: u64 = (1 << 36) - 1;
 
 /// A FLAC file under way.
 pub struct FlacWriter {
-    file: PartialFile,
+    file: Output,
     config: Verified<Encoder>,
     /// Stores samples as they are.
     verbatim: Verified<Encoder>,
@@ -75,7 +75,7 @@ impl FlacWriter {
         verbatim.stereo_coding.use_rightside = false;
         verbatim.stereo_coding.use_midside = false;
         let info = StreamInfo::new(known, channels, bits).map_err(bug)?;
-        let mut file = PartialFile::create(path)?;
+        let mut file = Output::create(path)?;
         file.write(&[0; 42])?;
         Ok(Self {
             file,

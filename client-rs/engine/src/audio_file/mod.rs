@@ -2,8 +2,8 @@
 
 mod broadcast;
 mod flac_writer;
+mod output;
 mod packets;
-mod partial;
 mod read;
 mod wave;
 mod wave_writer;
@@ -36,5 +36,12 @@ fn unwritable(path: &Path, why: impl std::fmt::Display) -> Error {
     Error::new(
         ErrorReason::NotAllowed,
         format!("Failed to open file for writing: {}: {why}", path.display()),
+    )
+}
+
+pub(crate) fn unwritten(path: &Path, why: impl std::fmt::Display) -> Error {
+    Error::new(
+        ErrorReason::NotAllowed,
+        format!("Failed to write audio file: {}: {why}", path.display()),
     )
 }

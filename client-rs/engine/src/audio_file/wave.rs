@@ -57,6 +57,11 @@ impl Layout {
             .map_err(|_| "it is too short for a WAV file".to_owned())?;
         let sony = head.starts_with(b"riff");
         let large = head.starts_with(b"RF64") || head.starts_with(b"BW64");
+        // Where the file ends by its own account.
+        let said_end = match sony || large {
+            true => u64::MAX,
+            false => u64::from(number(&head, 4, 4)?) + 8,
+        };
         let mut chunks = Chunks {
             at: if sony { 40 } else { 12 },
             sony,
@@ -81,6 +86,8 @@ impl Layout {
                     let format = format.ok_or("its samples come before their format")?;
                     let said = match large_bytes {
                         Some(bytes) if large && chunk.bytes == u64::from(u32::MAX) => bytes,
+                        // Its lengths were never filled in: whoever wrote it was killed.
+                        _ if chunk.bytes == 0 && said_end <= chunk.begin => u64::MAX,
                         _ => chunk.bytes,
                     };
                     let there = said.min(length.saturating_sub(chunk.begin));
@@ -187,7 +194,9 @@ impl Chunks {
         };
         let begin = self.at.checked_add(head)?;
         let align = if self.sony { 8 } else { 2 };
-        self.at = begin.checked_add(bytes)?.checked_next_multiple_of(align)?;
+        // What ends nowhere, as a stream's samples do, is the last.
+        let end = begin.saturating_add(bytes);
+        self.at = end.checked_next_multiple_of(align).unwrap_or(u64::MAX);
         Some(Chunk { name, begin, bytes })
     }
 }

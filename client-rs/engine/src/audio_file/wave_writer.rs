@@ -5,7 +5,7 @@ use std::path::Path;
 use plugpen_proto::Error;
 
 use super::broadcast::BroadcastInfo;
-use super::partial::PartialFile;
+use super::output::Output;
 use super::write::{BitDepth, quantise};
 
 /// Bytes of the chunk that is kept free for the lengths of a large file.
@@ -17,7 +17,7 @@ const SUBFORMAT: [u8; 14] = *b"\0\0\0\0\x10\0\x80\0\0\xAA\0\x38\x9B\x71";
 
 /// A WAV file under way.
 pub struct WaveWriter {
-    file: PartialFile,
+    file: Output,
     depth: BitDepth,
     channels: usize,
     /// Bytes before the samples.
@@ -84,7 +84,7 @@ impl WaveWriter {
             chunk(&mut head, *b"fact", &[0; 4]);
         }
         head.extend(b"data\0\0\0\0");
-        let mut file = PartialFile::create(path)?;
+        let mut file = Output::create(path)?;
         file.write(&head)?;
         Ok(Self {
             file,

@@ -16,6 +16,7 @@ use plugpen_proto::v1::ErrorReason;
 
 pub use event::{END_OF_TRACK, EventKind, MidiEvent, TIME_SIGNATURE};
 
+use crate::partial::write_file;
 use crate::tempo_map::TempoMap;
 
 /// Largest file that is read, in bytes: some thirty million events.
@@ -157,13 +158,13 @@ impl MidiFile {
         Ok(file)
     }
 
-    /// Writes the file in its [`format`](Self::format).
+    /// Writes the file in its [`format`](Self::format); it has its name once it is complete.
     ///
     /// # Errors
     /// `NotAllowed` if it cannot be written, `Unsupported` if it does not fit the format.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        std::fs::write(path, self.to_bytes()?).map_err(|error| {
+        write_file(path, &self.to_bytes()?).map_err(|error| {
             Error::new(
                 ErrorReason::NotAllowed,
                 format!("cannot write MIDI file {}: {error}", path.display()),

@@ -1,7 +1,7 @@
 //! Renders are the same however many blocks are in flight, and start at the right sample.
 
 use plugpen_engine::{
-    AudioInput, AudioRenderer, Automation, BlockProcessor, Io, MidiFile, MidiRenderer,
+    AudioInput, AudioRenderer, AudioStream, Automation, BlockProcessor, Io, MidiFile, MidiRenderer,
     MidiSchedule, MidiStream, ParameterAt, PlanesFeed, RenderOptions, Tail, TempoMap,
     process_audio, render_midi,
 };
@@ -395,6 +395,58 @@ fn audio_that_ends_early_ends_the_render_there() {
             assert!(cut[0][700..].iter().all(|sample| *sample == 0.0));
         }
     }
+}
+
+#[test]
+fn a_tail_is_listened_to_from_where_the_audio_really_ended() {
+    static ONES: [f32; 1000] = [1.0; 1000];
+    for latency in [0, 70, 1500] {
+        let io = rate(Io {
+            latency_samples: latency,
+            ..Io::default()
+        });
+        let render = |said| {
+            let input = AudioInput {
+                audio: Some(Box::new(Broken(PlanesFeed::new(&[&ONES, &ONES]), said))),
+                ..AudioInput::default()
+            };
+            let mut processor = Memory::new(io, 4);
+            process_audio(&mut processor, input, &options(100, Tail::Auto)).unwrap()
+        };
+        let honest = render(1000);
+        assert!(honest[0].len() < 2000, "{}", honest[0].len());
+        assert_eq!(bits(&render(50_000)), bits(&honest), "{latency}");
+    }
+}
+
+#[test]
+fn a_midi_file_is_as_long_beside_audio_as_alone() {
+    // Ends between two frames, as does the tail.
+    let mut file = song(&[(0, 100), (1, 0)]);
+    file.set_ticks_per_quarter(7).unwrap();
+    let io = rate(instrument());
+    for tail in [0.0, 0.0001, 1.0 / 7.0] {
+        let options = options(64, Tail::Seconds(tail));
+        let alone = MidiRenderer::new(&file, &io, &options).unwrap();
+        let input = AudioInput {
+            midi: MidiSchedule::new(&file, io.sample_rate),
+            ..AudioInput::default()
+        };
+        let beside = AudioRenderer::new(input, &io, &options).unwrap();
+        assert_eq!(beside.total_samples(), alone.total_samples(), "{tail}");
+        assert!(alone.total_samples() > 1700);
+    }
+    let mut processor = Memory::new(io, 4);
+    let input = AudioInput {
+        midi: MidiSchedule::new(&file, io.sample_rate),
+        ..AudioInput::default()
+    };
+    let options = options(64, Tail::Seconds(0.5));
+    let stream = AudioStream::new(&mut processor, input, &options).unwrap();
+    let blocks: Vec<_> = stream.map(Result::unwrap).collect();
+    let whole = render_midi(&mut Memory::new(io, 4), &file, &options).unwrap();
+    let first: Vec<f32> = blocks.iter().flat_map(|block| block[0].clone()).collect();
+    assert_eq!(first, whole[0]);
 }
 
 #[test]

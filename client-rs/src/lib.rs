@@ -96,9 +96,10 @@ pub use plugin::{BlockReport, Plugin, PluginAudio};
 /// The engine itself: MIDI files, tempo maps, rendering, audio files.
 pub use plugpen_engine as engine;
 pub use plugpen_engine::{
-    AudioInput, AutomationTimes, BitDepth, BlockInput, BlockOutput, BlockProcessor, FileOptions,
-    Io, MidiFile, MidiRenderer, MidiStream, ParameterChange, Planes, PlanesMut, RenderOptions,
-    RenderedBlock, Tail, TempoMap, parse_automation_file, parse_param_arg,
+    AudioInput, AudioRenderer, AudioStream, AutomationTimes, BitDepth, BlockInput, BlockOutput,
+    BlockProcessor, FileOptions, Io, MidiFile, MidiRenderer, MidiStream, ParameterChange, Planes,
+    PlanesMut, RenderOptions, RenderedBlock, Tail, TempoMap, parse_automation_file,
+    parse_param_arg,
 };
 pub use plugpen_proto::VERSION;
 pub use plugpen_proto::event::{Event, EventBody, EventList, Note, NoteExpression};
@@ -110,8 +111,8 @@ pub use presets::{
     save_vst2preset, save_vstpreset, write_vstpreset,
 };
 pub use render::{
-    Playable, process_audio, process_audio_to_file, render_midi, render_midi_stream,
-    render_midi_to_file,
+    Playable, process_audio, process_audio_stream, process_audio_to_file, render_midi,
+    render_midi_stream, render_midi_to_file,
 };
 pub use server::{Probed, ScanItem, Server, default_socket};
 

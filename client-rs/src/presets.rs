@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use plugpen_engine::module_class_id;
+use plugpen_engine::{module_class_id, write_file};
 use plugpen_proto::fxb;
 use plugpen_proto::juce_state::JuceState;
 use plugpen_proto::limits::MAX_STATE;
@@ -187,7 +187,7 @@ fn save(path: &Path, state: &[u8]) -> Result<()> {
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| {
+    write_file(path, bytes).map_err(|error| {
         Error::new(
             ErrorReason::NotAllowed,
             format!("cannot write {}: {error}", path.display()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use plugpen_engine::{
-    AudioInput, AudioRenderer, BlockProcessor, FileOptions, FileRender, MidiFile, MidiRenderer,
+    AudioInput, AudioRenderer, AudioStream, BlockProcessor, FileOptions, MidiFile, MidiRenderer,
     MidiStream, RenderOptions,
 };
 
@@ -67,11 +67,12 @@ pub fn render_midi_stream<T: Playable + ?Sized>(
 }
 
 /// Renders a MIDI file into an audio file (`.wav` or `.flac`), block by block; returns its frames.
-/// `progress` is told the frames done and to do after each block, and may stop the render by an
-/// error, which is handed on. A render that fails leaves no file, or the one that was there.
+/// `progress` is told how far it is and may stop it, see
+/// [`render_to_file`](plugpen_engine::Renderer::render_to_file). A render that fails leaves no
+/// file, or the one that was there.
 ///
 /// # Errors
-/// As [`render_midi`]; those of [`FileRender`].
+/// As [`render_midi`]; those of [`FileRender`](plugpen_engine::FileRender).
 pub fn render_midi_to_file<T: Playable + ?Sized>(
     target: &T,
     file: &MidiFile,
@@ -82,13 +83,7 @@ pub fn render_midi_to_file<T: Playable + ?Sized>(
 ) -> Result<u64> {
     let mut audio = target.lock_audio()?;
     let mut render = MidiRenderer::new(file, &audio.io(), options)?;
-    let (channels, rate) = (render.channels(), render.sample_rate());
-    let mut output = FileRender::create(path, channels, rate, to_file)?;
-    render.render_each(&mut audio, &mut |block| {
-        output.write(block.audio)?;
-        progress(block.done, block.total)
-    })?;
-    output.finish()
+    render.render_to_file(&mut audio, path, to_file, progress)
 }
 
 /// Renders audio, `[channel][frame]`: as many frames as went in, and the tail.
@@ -106,12 +101,27 @@ pub fn process_audio<T: Playable + ?Sized>(
     plugpen_engine::process_audio(&mut audio, input, options)
 }
 
+/// Renders audio block by block, as an iterator of `[channel][frame]`. It has the target's audio
+/// until it is dropped.
+///
+/// # Errors
+/// As [`process_audio`]; the iterator gives those of rendering.
+pub fn process_audio_stream<'a, T: Playable + ?Sized>(
+    target: &T,
+    input: AudioInput<'a>,
+    options: &RenderOptions,
+) -> Result<AudioStream<'a, T::Audio>> {
+    let audio = target.lock_audio()?;
+    input.check_channels(&audio.io())?;
+    AudioStream::new(audio, input, options)
+}
+
 /// Renders audio into a file, block by block: neither what goes in nor what comes out is in memory
 /// as a whole. See [`render_midi_to_file`]; for a file as the input,
 /// [`fitted`](plugpen_engine::fitted) over an [`AudioReader`](plugpen_engine::AudioReader).
 ///
 /// # Errors
-/// As [`process_audio`]; those of [`FileRender`].
+/// As [`process_audio`]; those of [`FileRender`](plugpen_engine::FileRender).
 pub fn process_audio_to_file<T: Playable + ?Sized>(
     target: &T,
     input: AudioInput<'_>,
@@ -123,11 +133,5 @@ pub fn process_audio_to_file<T: Playable + ?Sized>(
     let mut audio = target.lock_audio()?;
     input.check_channels(&audio.io())?;
     let mut render = AudioRenderer::new(input, &audio.io(), options)?;
-    let (channels, rate) = (render.channels(), render.sample_rate());
-    let mut output = FileRender::create(path, channels, rate, to_file)?;
-    render.render_each(&mut audio, &mut |block| {
-        output.write(block.audio)?;
-        progress(block.done, block.total)
-    })?;
-    output.finish()
+    render.render_to_file(&mut audio, path, to_file, progress)
 }

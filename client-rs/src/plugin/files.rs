@@ -60,6 +60,21 @@ impl Handed {
         })
     }
 
+    /// Takes in what an earlier worker was given and this one was not.
+    fn take_up(&mut self, before: Handed) {
+        for file in before.files {
+            if self.files.iter().all(|known| known.own != file.own) {
+                self.files.push(file);
+            }
+        }
+        for told in before.texts {
+            let same = |known: &Told| known.index == told.index && known.text == told.text;
+            if !self.texts.iter().any(same) {
+                self.texts.push(told);
+            }
+        }
+    }
+
     /// Remembers the value of a text. The oldest that is not `in_use` goes when there are many.
     fn add(&mut self, told: Told, in_use: impl Fn(&Told) -> bool) {
         let same = |known: &Told| known.index == told.index && known.text == told.text;
@@ -194,17 +209,26 @@ impl Plugin {
     }
 
     /// Gives a fresh worker the files and texts of the last one, and the journal their new values.
+    /// Where that fails, because a file is gone for instance, another attempt gives the same.
     pub(super) fn hand_over_again(&self) -> Result<()> {
         let before = std::mem::take(&mut *lock(&self.shared.handed));
-        for file in &before.files {
-            self.stage_file(&file.own)?;
+        let mut texts = before.texts.iter();
+        let handed = before.files.iter().try_for_each(|file| {
+            let staged = self.stage_file(&file.own);
+            staged.map(|_| ())
+        });
+        let handed = handed.and_then(|()| {
+            texts.try_for_each(|old| {
+                let value = self.param_from_text(old.index, &old.text)?;
+                let (from, to) = (old.value, value);
+                self.shared.journal().parameter_moved(old.index, from, to);
+                Ok(())
+            })
+        });
+        if handed.is_err() {
+            lock(&self.shared.handed).take_up(before);
         }
-        for old in before.texts {
-            let value = self.param_from_text(old.index, &old.text)?;
-            let (from, to) = (old.value, value);
-            self.shared.journal().parameter_moved(old.index, from, to);
-        }
-        Ok(())
+        handed
     }
 }
 
@@ -270,6 +294,32 @@ mod tests {
             b"<p> <file:///home/u/big%20hall.wav> ; <file:///x.wav>"
         );
         assert_eq!(handed.theirs(&own), theirs);
+    }
+
+    #[test]
+    fn what_could_not_be_handed_over_again_is_kept_for_another_attempt() {
+        let file = |own: &str, theirs: &str| Staged {
+            own: own.into(),
+            stamp: (0, None),
+            theirs: theirs.into(),
+        };
+        let told = |index, value| Told {
+            index,
+            text: "/a.wav".into(),
+            value,
+        };
+        let before = Handed {
+            files: vec![file("/a.wav", "/w1/a.wav"), file("/b.wav", "/w1/b.wav")],
+            texts: vec![told(0, 0.25), told(1, 0.5)],
+        };
+        let mut handed = Handed {
+            files: vec![file("/a.wav", "/w2/a.wav")],
+            texts: vec![told(0, 0.75)],
+        };
+        handed.take_up(before);
+        let files = [file("/a.wav", "/w2/a.wav"), file("/b.wav", "/w1/b.wav")];
+        assert_eq!(handed.files, files);
+        assert_eq!(handed.texts, [told(0, 0.75), told(1, 0.5)]);
     }
 
     #[test]

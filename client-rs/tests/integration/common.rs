@@ -16,7 +16,7 @@ pub const GAIN: u32 = 0;
 /// The value of Gain that changes nothing.
 pub const UNITY: f64 = 0.5;
 
-/// The folder with `plugpend` and `plugpen-worker`, built if need be.
+/// The folder with `plugpend` and its helpers, built if need be.
 pub fn programs() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
@@ -27,8 +27,8 @@ pub fn programs() -> PathBuf {
             // This program is in TARGET/PROFILE/deps.
             let own = std::env::current_exe().unwrap();
             let folder = own.ancestors().nth(2).unwrap().to_owned();
-            // Two builds, so that the worker is not given the features of the daemon's crates.
-            for package in ["plugpen-worker", "plugpen-server"] {
+            // Builds of their own, so that the worker is not given the features of the daemon's crates.
+            for package in ["plugpen-worker", "plugpen-server", "plugpen-device"] {
                 let mut build = Command::new(env!("CARGO"));
                 build
                     .args(["build", "--quiet", "-p", package, "--target-dir"])

@@ -3,6 +3,7 @@
 
 mod asking;
 mod common;
+mod devices;
 mod dying;
 mod hearing;
 mod playing;

@@ -35,9 +35,9 @@ pub struct Made {
 /// How jobs are done.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Jobs {
-    /// Files to work on at the same time [default: the number of processors]
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    /// Files to work on at the same time, 1 to 255 [default: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: Option<u8>,
     /// Tell how far it is, even where standard error is no terminal
     #[arg(long)]
     progress: bool,
@@ -62,10 +62,7 @@ impl Jobs {
         work: &(dyn Fn(usize, &mut Tell<'_>) -> Result<Made, Failure> + Sync),
     ) -> Done {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let threads = self
-            .jobs
-            .map_or(processors, NonZeroUsize::get)
-            .min(jobs.len());
+        let threads = self.jobs.map_or(processors, usize::from).min(jobs.len());
         let next = AtomicUsize::new(0);
         let results: Mutex<Vec<Option<Result<Made, Failure>>>> =
             Mutex::new(jobs.iter().map(|_| None).collect());
@@ -97,18 +94,19 @@ impl Jobs {
         report.end();
         let results = results.into_inner().unwrap_or_else(|e| e.into_inner());
         // Some are missing after Ctrl-C only, and then nobody asks for the rest.
-        let results: Vec<_> = results.into_iter().flatten().collect();
-        self.tell(jobs, results)
+        let results = jobs.iter().zip(results);
+        self.tell(results.filter_map(|(job, result)| Some((job, result?))))
     }
 
-    fn tell(&self, jobs: &[Job], mut results: Vec<Result<Made, Failure>>) -> Done {
-        if let [Err(_)] = results[..]
-            && let Some(Err(only)) = results.pop()
+    fn tell<'a>(&self, results: impl Iterator<Item = (&'a Job, Result<Made, Failure>)>) -> Done {
+        let mut results: Vec<_> = results.collect();
+        if let [(_, Err(_))] = results[..]
+            && let Some((_, Err(only))) = results.pop()
         {
             return Err(only);
         }
-        let failed = results.iter().filter(|result| result.is_err()).count();
-        let rows = jobs.iter().zip(&results);
+        let failed = results.iter().filter(|(_, result)| result.is_err()).count();
+        let rows = results.iter();
         match self.json {
             true => print_json(&rows.map(|(job, result)| row(job, result)).collect())?,
             false => {

@@ -77,16 +77,6 @@ impl Interrupt {
         self.lock().code.is_some()
     }
 
-    /// Waits for a signal.
-    pub fn wait(&self) {
-        let state = self.lock();
-        let waited = self
-            .0
-            .changed
-            .wait_while(state, |state| state.code.is_none());
-        drop(waited);
-    }
-
     /// Waits for a signal, but not longer than that; whether there was one.
     pub fn wait_for(&self, limit: Duration) -> bool {
         let state = self.lock();

@@ -1,6 +1,8 @@
 //! `plugpen midi`: MIDI ports.
 
 use std::fmt::Write;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use plugpen::MidiIn;
 use plugpen::v1::MidiPortInfo;
@@ -8,6 +10,9 @@ use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::output::{Done, plain, print, print_json};
+
+/// How often it is looked whether the output still takes anything.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// List the MIDI ports of the daemon's machine, or print what comes in on one
 #[derive(Debug, clap::Args)]
@@ -30,9 +35,12 @@ impl Midi {
     /// There is no such port, or no MIDI on this machine.
     pub fn run(self, context: &Context) -> Done {
         let as_json = self.json;
+        let (failed, failure) = sync_channel(1);
         let tell = Box::new(move |message: &[u8]| {
-            // A closed pipe ends the program some other way.
-            let _ = print(&line(message, as_json));
+            if let Err(failure) = print(&line(message, as_json)) {
+                // One is enough to end it.
+                let _ = failed.try_send(failure);
+            }
         });
         let listening = match (self.monitor, &self.virtual_midi) {
             (Some(port), _) => Some(MidiIn::open(&context.server, port, tell)?),
@@ -41,7 +49,11 @@ impl Midi {
         };
         if let Some(port) = listening {
             eprintln!("Listening; Ctrl-C ends it.");
-            context.interrupt.wait();
+            while !context.interrupt.wait_for(LOOK) {
+                if let Ok(failure) = failure.try_recv() {
+                    return Err(failure);
+                }
+            }
             drop(port);
             return Ok(());
         }

@@ -2,7 +2,6 @@
 
 use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use plugpen::v1::ErrorReason;
@@ -211,24 +210,7 @@ pub fn check_new(path: &Path, overwrite: bool) -> Done {
 /// It is there already and must not be overwritten; whatever the system says.
 pub fn write_new(path: &Path, bytes: &[u8], overwrite: bool) -> Done {
     check_new(path, overwrite)?;
-    let failed = |error: io::Error| Failure::file(path, &error);
-    // A device or a pipe must not be replaced by a file.
-    if path.exists() && !path.is_file() {
-        return std::fs::write(path, bytes).map_err(failed);
-    }
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let all = std::fs::Permissions::from_mode(0o666);
-    let mut file = tempfile::Builder::new()
-        .prefix(".plugpen.")
-        .permissions(all)
-        .tempfile_in(folder)
-        .map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    plugpen::engine::write_file(path, bytes).map_err(|error| Failure::file(path, &error))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use plugpen::Error;
+use plugpen::engine::AudioFormat;
 use plugpen::v1::ErrorReason;
 
 use crate::output::{Failure, check_new};
@@ -20,7 +21,12 @@ pub fn expand(texts: &[String]) -> Result<Vec<PathBuf>, Failure> {
             files.push(text.into());
             continue;
         }
-        let matches = glob::glob(text)
+        let options = glob::MatchOptions {
+            // As shells do it: other programs' hidden files are none of ours.
+            require_literal_leading_dot: true,
+            ..glob::MatchOptions::default()
+        };
+        let matches = glob::glob_with(text, options)
             .map_err(|error| Error::invalid(format!("the pattern {text:?}: {error}")))?;
         let before = files.len();
         files.extend(matches.flatten().filter(|path| path.is_file()));
@@ -48,9 +54,10 @@ impl Output {
     pub fn new(path: &Path, is_for_several: bool) -> Result<Output, Failure> {
         let is_written_so = path.as_os_str().as_encoded_bytes().ends_with(b"/");
         let is_folder = path.is_dir() || is_written_so || is_for_several;
-        if is_folder && path.is_file() {
+        let is_named_so = AudioFormat::of(path).is_ok() && !path.is_dir() && !is_written_so;
+        if is_folder && (path.is_file() || is_named_so) {
             return Err(Failure::Usage(format!(
-                "several files are to be written and {} is a file; give a folder with --output",
+                "several files are to be written and {} is the name of one; give a folder with --output",
                 path.display()
             )));
         }
@@ -122,7 +129,7 @@ mod tests {
     #[test]
     fn patterns_are_expanded_and_files_are_not() {
         let folder = tempfile::tempdir().unwrap();
-        for name in ["b.wav", "a.wav", "c.mid", "[x].wav"] {
+        for name in ["b.wav", "a.wav", "c.mid", "[x].wav", "._a.wav"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -132,6 +139,7 @@ mod tests {
             files.into_iter().map(name).collect()
         };
         assert_eq!(names(&[path("?.wav")]), ["a.wav", "b.wav"]);
+        assert_eq!(names(&[path("*a.wav")]), ["a.wav"]);
         assert_eq!(
             names(&[path("[x].wav"), path("no.wav")]),
             ["[x].wav", "no.wav"]
@@ -155,6 +163,9 @@ mod tests {
         assert!(out.is_dir());
         std::fs::write(out.join("x.wav"), "").unwrap();
         assert_eq!(Output::new(&out.join("x.wav"), true).unwrap_err().code(), 2);
+        let named = Output::new(&folder.path().join("new.wav"), true).unwrap_err();
+        assert_eq!(named.code(), 2);
+        assert!(!folder.path().join("new.wav").exists());
         let both = [Path::new("a"), Path::new("a")];
         assert_eq!(check_all(both.into_iter(), true).unwrap_err().code(), 2);
     }

@@ -59,8 +59,8 @@ pub struct Play {
     #[arg(long, value_name = "DEVICE")]
     capture_device: Option<String>,
     /// Stop after so many seconds
-    #[arg(long, value_name = "SECONDS")]
-    seconds: Option<f64>,
+    #[arg(long, value_name = "SECONDS", value_parser = duration)]
+    seconds: Option<Duration>,
     #[command(flatten)]
     setup: Setup,
     #[command(flatten)]
@@ -140,7 +140,9 @@ impl Play {
         let xruns = playing.xrun_count().unwrap_or(0);
         playing.close()?;
         if xruns > 0 {
-            eprintln!("{xruns} period(s) came too late.");
+            eprintln!(
+                "{xruns} period(s) were not the plugin's: it or the device was late, or it died."
+            );
         }
         watched
     }
@@ -152,11 +154,11 @@ impl Play {
         playing: &AudioDevice,
         plugins: &[Arc<plugpen::Plugin>],
     ) -> Done {
-        let until = self.seconds.map(Duration::try_from_secs_f64).transpose();
-        let until = until.map_err(|error| Failure::Usage(format!("--seconds: {error}")))?;
         let began = std::time::Instant::now();
         loop {
-            let left = until.map(|until| until.saturating_sub(began.elapsed()));
+            let left = self
+                .seconds
+                .map(|until| until.saturating_sub(began.elapsed()));
             let look = left.map_or(LOOK, |left| left.min(LOOK));
             if look.is_zero() || context.interrupt.wait_for(look) {
                 return Ok(());
@@ -173,6 +175,12 @@ impl Play {
             }
         }
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok();
+    let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    duration.ok_or_else(|| "expected a number of seconds, 0 or more".into())
 }
 
 fn names(plugins: &[Arc<plugpen::Plugin>]) -> String {
@@ -213,6 +221,14 @@ fn device(wanted: &str, devices: &[AudioDeviceInfo]) -> Result<u32, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn durations_are_checked() {
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["-1", "nan", "1e300", "long"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn devices_are_chosen_by_number_or_name() {

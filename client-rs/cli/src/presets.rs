@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use plugpen::Plugin;
 use plugpen::v1::PluginFormat;
+use plugpen::{Plugin, load_vst2preset, load_vstpreset};
 use serde_json::json;
 
 use crate::context::{Context, Pace};
@@ -90,8 +90,21 @@ impl Presets {
 /// # Errors
 /// It cannot be read, or the plugin does not take it.
 pub fn load(plugin: &Plugin, file: &Path) -> Done {
-    let state = std::fs::read(file).map_err(|error| Failure::file(file, &error))?;
-    Ok(plugin.set_state(&state)?)
+    match ending(file).as_str() {
+        "vstpreset" => load_vstpreset(file, plugin)?,
+        "fxp" | "fxb" => load_vst2preset(file, plugin)?,
+        _ => {
+            let state = std::fs::read(file).map_err(|error| Failure::file(file, &error))?;
+            plugin.set_state(&state)?;
+        }
+    }
+    Ok(())
+}
+
+/// A file's ending, in lower case.
+fn ending(file: &Path) -> String {
+    let ending = file.extension().and_then(|ending| ending.to_str());
+    ending.unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Saves what a file's ending asks for; returns its bytes.
@@ -99,8 +112,7 @@ pub fn load(plugin: &Plugin, file: &Path) -> Done {
 /// # Errors
 /// The plugin has no such preset; the file is there already or cannot be written.
 pub fn save(plugin: &Plugin, file: &Path, overwrite: bool) -> Result<usize, Failure> {
-    let ending = file.extension().and_then(|ending| ending.to_str());
-    let ending = ending.unwrap_or_default().to_ascii_lowercase();
+    let ending = ending(file);
     let format = plugin.description().format();
     let belongs_to = |wanted: PluginFormat, name: &str| match format == wanted {
         true => Ok(()),

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugpen::engine::{AudioInput, AudioReader, Automation, MidiSchedule, ParameterAt, fitted};
+use plugpen::engine::{
+    AudioInput, AudioReader, Automation, MidiSchedule, ParameterAt, fitted, whole_rate,
+};
 use plugpen::{
     AutomationTimes, Error, MidiFile, OpenOptions, Plugin, PluginChain, Tail, TempoMap,
     process_audio_to_file,
@@ -52,7 +54,7 @@ pub struct Process {
     #[command(flatten)]
     sound: Sound,
     /// Tempo, where no MIDI file has one
-    #[arg(long, value_name = "BPM")]
+    #[arg(long, value_name = "BPM", value_parser = tempo)]
     bpm: Option<f64>,
     /// Fail where sample rates differ instead of resampling
     #[arg(long)]
@@ -281,16 +283,30 @@ impl Plan<'_> {
 }
 
 fn whole(rate: f64) -> Result<u32, Failure> {
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "checked to be a whole number in range"
-    )]
-    let whole = rate as u32;
-    match f64::from(whole) == rate && whole > 0 {
-        true => Ok(whole),
-        false => Err(Failure::Usage(format!(
+    whole_rate(rate).ok_or_else(|| {
+        Failure::Usage(format!(
             "--sample-rate must be a whole number of Hz for files, got {rate}"
-        ))),
+        ))
+    })
+}
+
+fn tempo(text: &str) -> Result<f64, String> {
+    let bpm = text.parse().ok();
+    let bpm = bpm.filter(|bpm: &f64| bpm.is_finite() && *bpm > 0.0);
+    bpm.ok_or_else(|| "expected quarter notes a minute, a number above 0".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_tempos_are_checked() {
+        assert_eq!(whole(44_100.0).unwrap(), 44_100);
+        assert_eq!(whole(0.5).unwrap_err().code(), 2);
+        assert_eq!(tempo("90.5"), Ok(90.5));
+        for bad in ["0", "-1", "nan", "inf", "fast"] {
+            assert!(tempo(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use plugpen::{MidiFile, OpenOptions, Plugin, PluginChain, Tail, render_midi_to_file};
+use plugpen::{Error, MidiFile, OpenOptions, Plugin, PluginChain, Tail, render_midi_to_file};
 use serde_json::json;
 
 use crate::batch::{Job, Jobs, Made, Tell};
@@ -169,6 +169,11 @@ impl Plan<'_> {
                 Some((plugin, _)) => plugin.program_names()?,
                 None => Vec::new(),
             };
+            if names.is_empty() {
+                return Err(Failure::Client(Error::invalid(
+                    "--programs: the plugin has no factory presets; --presets takes files",
+                )));
+            }
             let program = |index: usize| {
                 let name = names.get(index).cloned().unwrap_or_default();
                 Preset::Program(u32::try_from(index).unwrap_or(u32::MAX), name)

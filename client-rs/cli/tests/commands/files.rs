@@ -362,9 +362,19 @@ fn a_song_is_rendered_with_its_tail() {
         "-y",
     ];
     let rows = json(&[&process[..], &["-t", "0.5", "-j"]].concat());
-    // The frame of the last event, and half a second more.
-    assert_eq!(rows[0]["frames"], 48_001);
+    assert_eq!(rows[0]["frames"], 48_000);
     assert!(peak(&output) > 0.01);
+}
+
+#[test]
+fn a_song_is_as_long_in_process_as_in_render() {
+    let folder = Folder::new();
+    let (song, output) = (folder.song("song.mid"), folder.path("out.wav"));
+    let last = ["-o", &output, "-y", "-j", "-r", "44100", "-t", "0.1"];
+    let render = json(&[&["render", "null:gain", &song][..], &last].concat());
+    let process = json(&[&["process", "null:gain", "-m", &song][..], &last].concat());
+    assert_eq!(render[0]["frames"], 26_460);
+    assert_eq!(process[0]["frames"], 26_460);
 }
 
 #[test]
@@ -391,6 +401,16 @@ fn a_song_is_rendered_with_many_presets() {
     let (code, said) = failed(&[&render[..], &["--programs", "0-3"]].concat());
     assert_eq!(code, Some(2));
     assert!(said.contains("3 programs"), "{said}");
+    let (code, said) = failed(
+        &[
+            &render[..4],
+            &[&folder.path("new.wav")],
+            &["--programs", "0-1"],
+        ]
+        .concat(),
+    );
+    assert_eq!(code, Some(2));
+    assert!(said.contains("give a folder"), "{said}");
     let preset = folder.path("quiet.state");
     printed(&["presets", "null:gain", "--program", "1", "--save", &preset]);
     let pattern = folder.path("*.state");

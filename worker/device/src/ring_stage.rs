@@ -240,7 +240,9 @@ impl BlockProcessor for RingStage {
                             slot.read_f32(channel, &mut plane[..frames]);
                         }
                     }
-                    let given = slot.events_in_room(block.events).map_err(|error| failed(&error));
+                    let given = slot
+                        .events_in_room(block.events)
+                        .map_err(|error| failed(&error));
                     given.map(|dropped| {
                         block.events_dropped += u64::from(dropped);
                         frames

@@ -8,6 +8,7 @@ use crate::{
     arguments::{Int, PathText},
     arrays::{Input, as_numbers, type_name},
     errors::{OrRaise, invalid},
+    patience::patiently,
     rendering::check_container,
 };
 
@@ -35,12 +36,10 @@ pub fn read_audio<'py>(
     as_: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<(Bound<'py, PyArray2<f32>>, u32)> {
     check_container(as_)?;
-    let (samples, sample_rate) = py
-        .detach(|| {
-            let (planes, sample_rate) = plugpen_engine::read_audio(&path.0)?;
-            Ok((joined(planes), sample_rate))
-        })
-        .or_raise()?;
+    let (samples, sample_rate) = patiently(py, move || {
+        let (planes, sample_rate) = plugpen_engine::read_audio(&path.0)?;
+        Ok((joined(planes), sample_rate))
+    })?;
     Ok((PyArray2::from_owned_array(py, samples), sample_rate))
 }
 
@@ -142,7 +141,7 @@ pub fn resample<'py>(
 ///     RuntimeError: It is not an audio file of a known format.
 #[pyfunction]
 pub fn get_audio_info<'py>(py: Python<'py>, path: PathText) -> PyResult<Bound<'py, PyDict>> {
-    let info = py.detach(|| audio_info(&path.0)).or_raise()?;
+    let info = patiently(py, move || audio_info(&path.0))?;
     let dict = PyDict::new(py);
     dict.set_item("channels", info.channels)?;
     dict.set_item("sample_rate", info.sample_rate)?;
@@ -172,7 +171,7 @@ pub fn planes<'py>(data: &Bound<'py, PyAny>, name: &str) -> PyResult<Input<'py, 
 }
 
 /// The fields of a `bwf` dict.
-fn broadcast(fields: &Bound<'_, PyAny>) -> PyResult<BroadcastInfo> {
+pub fn broadcast(fields: &Bound<'_, PyAny>) -> PyResult<BroadcastInfo> {
     let fields = fields.cast::<PyDict>().map_err(|_| {
         PyTypeError::new_err(format!("bwf must be a dict, got {}", type_name(fields)))
     })?;

@@ -10,7 +10,7 @@ use plugpen::{
         ParameterAt, fitted,
     },
 };
-use pyo3::{prelude::*, types::PyString};
+use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyString};
 
 use crate::{
     arguments::{Int, PathText},
@@ -18,7 +18,7 @@ use crate::{
     errors::{OrRaise, invalid},
     events::{read_changes, read_midi},
     midi_file::MidiFile,
-    rendering::{Source, collect_telling, file_options, interruptible, midi_file, rectangle, tail},
+    rendering::{Source, collect, file_options, interruptible, midi_file, next_block, tail, write},
 };
 
 /// A render of audio through a plugin or a chain.
@@ -150,7 +150,8 @@ impl AudioRenderer {
     #[new]
     #[pyo3(signature = (
         plugin, audio, tail_seconds, block_size, compensate_latency, midi, sidechain,
-        param_changes, bpm, tail_threshold, max_tail_seconds, resample, duplicate, ahead
+        param_changes, bpm, tail_threshold, max_tail_seconds, *, ahead, resample = false,
+        duplicate = true
     ))]
     #[allow(clippy::too_many_arguments, reason = "they are process_audio's")]
     fn new(
@@ -166,9 +167,9 @@ impl AudioRenderer {
         bpm: Option<f64>,
         tail_threshold: f64,
         max_tail_seconds: f64,
+        ahead: bool,
         resample: bool,
         duplicate: bool,
-        ahead: bool,
     ) -> PyResult<Self> {
         let source = Source::new(plugin)?;
         let io = py.detach(|| Ok(source.audio()?.io())).or_raise()?;
@@ -252,14 +253,13 @@ impl AudioRenderer {
     /// Render the next block; None when finished.
     fn render_block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyArray2<f32>>>> {
         let block = py.detach(|| {
-            let mut render = self.lock();
-            let (channels, size) = (render.channels(), render.block_size());
-            let mut samples = vec![0.0; channels * size];
-            let mut rows: Vec<_> = samples.chunks_exact_mut(size).collect();
             let mut audio = self.source.audio()?;
-            let frames = render.render_block(&mut audio, &mut rows)?;
+            let mut render = self.lock();
+            let block = next_block(render.channels(), render.block_size(), |rows| {
+                render.render_block(&mut audio, rows)
+            });
             self.source.set_midi_dropped(render.midi_dropped());
-            Ok(frames.and_then(|frames| rectangle(samples, channels, size, frames)))
+            block
         });
         let block = block.or_raise()?;
         Ok(block.map(|block| PyArray2::from_owned_array(py, block)))
@@ -272,12 +272,11 @@ impl AudioRenderer {
         progress_callback: Option<Py<PyAny>>,
     ) -> PyResult<Bound<'py, PyArray2<f32>>> {
         let samples = interruptible(py, |interrupt| {
-            let mut render = self.lock();
             let mut audio = self.source.audio()?;
+            let mut render = self.lock();
             let left = render.total_samples() - render.current_sample();
             let callback = progress_callback.as_ref();
-            let channels = render.channels();
-            let samples = collect_telling(channels, left, interrupt, callback, |on_block| {
+            let samples = collect(render.channels(), left, interrupt, callback, |on_block| {
                 render.render_each(&mut audio, on_block)
             });
             self.source.set_midi_dropped(render.midi_dropped());
@@ -297,16 +296,20 @@ impl AudioRenderer {
     ) -> PyResult<u64> {
         let options = file_options(bit_depth, normalize)?;
         interruptible(py, |interrupt| {
-            let mut render = self.lock();
             let mut audio = self.source.audio()?;
+            let mut render = self.lock();
             let (channels, rate) = (render.channels(), render.sample_rate());
-            let mut file = FileRender::create(&output_path.0, channels, rate, &options)?;
-            let rendered = render.render_each(&mut audio, &mut |block| {
-                file.write(block.audio)?;
-                interrupt.tell(progress_callback.as_ref(), block.done, block.total)
+            let file = FileRender::create(&output_path.0, channels, rate, &options)?;
+            let written = write(file, interrupt, progress_callback.as_ref(), |on_block| {
+                render.render_each(&mut audio, on_block)
             });
             self.source.set_midi_dropped(render.midi_dropped());
-            rendered.and_then(|()| file.finish())
+            written
         })
+    }
+
+    /// Python's garbage collector sees what plays.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.source.traverse(&visit)
     }
 }

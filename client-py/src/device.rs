@@ -19,6 +19,7 @@ use crate::{
     chain::PluginChain,
     errors::{OrRaise, invalid},
     plugin::Plugin,
+    server::Server,
 };
 
 /// Most frames of `enable_input`'s buffer.
@@ -156,10 +157,10 @@ impl AudioDevice {
         })
     }
 
-    /// Whether it plays.
+    /// Whether it plays; False once it is closed.
     #[getter]
     fn is_playing(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.status(py)?.is_playing)
+        Ok(!self.inner.is_closed() && self.status(py)?.is_playing)
     }
 
     /// The device's sample rate in frames a second, which the plugin has too.
@@ -261,9 +262,12 @@ impl AudioDevice {
         self.call(py, ClientDevice::start)
     }
 
-    /// Stops playing. Does nothing if it does not play.
+    /// Stops playing. Does nothing if it does not play, or is closed.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
-        self.call(py, ClientDevice::stop)
+        match self.inner.is_closed() {
+            true => Ok(()),
+            false => self.call(py, ClientDevice::stop),
+        }
     }
 
     /// Sends a MIDI message to the plugin, in the next period; also while stopped.
@@ -408,6 +412,14 @@ impl AudioDevice {
     }
 }
 
+impl Drop for AudioDevice {
+    /// Closes it without holding Python up.
+    fn drop(&mut self) {
+        // Whatever fails here, the daemon closes it with the session.
+        let _ = Python::attach(|py| py.detach(|| self.inner.close()));
+    }
+}
+
 /// A MIDI input without a plugin. Made by `MidiIn.open` and `MidiIn.open_virtual`.
 ///
 /// The callback is called with each message as bytes, SysEx included, on a background thread. A
@@ -419,9 +431,16 @@ pub struct MidiIn {
 }
 
 impl MidiIn {
+    fn forget(&self) {
+        let callback = self.callback.lock().ok().and_then(|mut slot| slot.take());
+        // After the lock: the callback's end may run Python code.
+        drop(callback);
+    }
+
     fn begin(
         py: Python<'_>,
         callback: &Bound<'_, PyAny>,
+        server: Option<&Server>,
         open: impl FnOnce(&plugpen::Server, plugpen::MidiCallback) -> plugpen::Result<ClientMidiIn>
         + Send,
     ) -> PyResult<Self> {
@@ -445,8 +464,12 @@ impl MidiIn {
                 }
             });
         });
+        let server = server.map(|server| server.client().clone());
         let inner = py
-            .detach(|| open(&crate::server::default_server()?, hear))
+            .detach(|| match server {
+                Some(server) => open(&server, hear),
+                None => open(&crate::server::default_server()?, hear),
+            })
             .or_raise()?;
         Ok(Self {
             inner,
@@ -462,19 +485,26 @@ impl MidiIn {
     /// Args:
     ///     port_index: Index of a port of `midi_get_input_ports`.
     ///     callback: Called with each message as bytes.
+    ///     server: The `Server` whose machine has the port; None is this process's own daemon.
     ///
     /// Raises:
     ///     InvalidInput: There is no such port.
     ///     WrongState: It cannot be opened.
     #[staticmethod]
-    fn open(py: Python<'_>, port_index: Int, callback: &Bound<'_, PyAny>) -> PyResult<Self> {
+    #[pyo3(signature = (port_index, callback, *, server = None))]
+    fn open(
+        py: Python<'_>,
+        port_index: Int,
+        callback: &Bound<'_, PyAny>,
+        server: Option<&Bound<'_, Server>>,
+    ) -> PyResult<Self> {
         let Ok(port) = u32::try_from(port_index.0) else {
             let index = port_index.0;
             return Err(invalid(format!(
                 "Failed to open MIDI input: Invalid port index: {index}"
             )));
         };
-        Self::begin(py, callback, |server, hear| {
+        Self::begin(py, callback, server.map(Bound::get), |server, hear| {
             ClientMidiIn::open(server, port, hear)
         })
     }
@@ -484,12 +514,19 @@ impl MidiIn {
     /// Args:
     ///     name: The port's name.
     ///     callback: Called with each message as bytes.
+    ///     server: The `Server` on whose machine it is made; None is this process's own daemon.
     ///
     /// Raises:
     ///     WrongState: There is no MIDI on this machine.
     #[staticmethod]
-    fn open_virtual(py: Python<'_>, name: &str, callback: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Self::begin(py, callback, |server, hear| {
+    #[pyo3(signature = (name, callback, *, server = None))]
+    fn open_virtual(
+        py: Python<'_>,
+        name: &str,
+        callback: &Bound<'_, PyAny>,
+        server: Option<&Bound<'_, Server>>,
+    ) -> PyResult<Self> {
+        Self::begin(py, callback, server.map(Bound::get), |server, hear| {
             ClientMidiIn::open_virtual(server, name, hear)
         })
     }
@@ -497,9 +534,7 @@ impl MidiIn {
     /// Closes it: the callback is called no more. Closing twice is no error.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         let closed = py.detach(|| self.inner.close()).or_raise();
-        let callback = self.callback.lock().ok().and_then(|mut slot| slot.take());
-        // After the lock: the callback's end may run Python code.
-        drop(callback);
+        self.forget();
         closed
     }
 
@@ -519,6 +554,10 @@ impl MidiIn {
         }
     }
 
+    fn __clear__(&self) {
+        self.forget();
+    }
+
     fn __repr__(&self) -> &'static str {
         match self.inner.is_closed() {
             true => "<plugpen.MidiIn, closed>",
@@ -527,7 +566,19 @@ impl MidiIn {
     }
 }
 
-fn devices<'py>(py: Python<'py>, found: &[AudioDeviceInfo]) -> PyResult<Vec<Bound<'py, PyDict>>> {
+impl Drop for MidiIn {
+    /// Closes it without holding Python up.
+    fn drop(&mut self) {
+        // Whatever fails here, the daemon closes it with the session.
+        let _ = Python::attach(|py| py.detach(|| self.inner.close()));
+    }
+}
+
+/// Devices as dicts.
+pub fn devices<'py>(
+    py: Python<'py>,
+    found: &[AudioDeviceInfo],
+) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let dict = |device: &AudioDeviceInfo| {
         let dict = PyDict::new(py);
         dict.set_item("name", &device.name)?;
@@ -538,7 +589,8 @@ fn devices<'py>(py: Python<'py>, found: &[AudioDeviceInfo]) -> PyResult<Vec<Boun
     found.iter().map(dict).collect()
 }
 
-fn ports<'py>(py: Python<'py>, found: &[MidiPortInfo]) -> PyResult<Vec<Bound<'py, PyDict>>> {
+/// Ports as dicts.
+pub fn ports<'py>(py: Python<'py>, found: &[MidiPortInfo]) -> PyResult<Vec<Bound<'py, PyDict>>> {
     let dict = |port: &MidiPortInfo| {
         let dict = PyDict::new(py);
         dict.set_item("name", &port.name)?;

@@ -14,6 +14,7 @@ mod arguments;
 mod arrays;
 mod audio_files;
 mod audio_renderer;
+mod audio_streams;
 mod blocks;
 mod chain;
 mod device;
@@ -23,6 +24,7 @@ mod logging;
 mod midi_file;
 mod notebook;
 mod notes;
+mod patience;
 mod plugin;
 mod presets;
 mod renderer;
@@ -43,6 +45,7 @@ mod _plugpen {
     use crate::{
         audio_files::{get_audio_info, read_audio, resample, write_audio},
         audio_renderer::AudioRenderer,
+        audio_streams::{AudioReader, AudioWriter},
         chain::PluginChain,
         device::{
             AudioDevice, MidiIn, audio_get_capture_devices, audio_get_playback_devices,

@@ -6,7 +6,7 @@
 use std::{
     fmt::{self, Write as _},
     sync::{
-        Mutex, MutexGuard, PoisonError, TryLockError,
+        Mutex, MutexGuard, TryLockError,
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
@@ -50,10 +50,6 @@ static LINE: Mutex<Line> = Mutex::new(Line {
     ended: false,
 });
 
-fn line() -> MutexGuard<'static, Line> {
-    LINE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The line, unless it was locked in the very moment of a `fork()`: then for ever.
 fn line_in_time() -> Option<MutexGuard<'static, Line>> {
     let give_up = Instant::now() + Duration::from_secs(1);
@@ -75,14 +71,16 @@ pub fn begin() {
 
 /// Hands over what is queued and ends the thread: Python must not be entered while it ends.
 pub fn end() {
-    let thread = {
-        let mut line = line();
-        line.ended = true;
-        line.sender = None;
-        match line.process == std::process::id() {
-            true => line.thread.take(),
-            false => None,
+    let thread = match line_in_time() {
+        Some(mut line) => {
+            line.ended = true;
+            line.sender = None;
+            match line.process == std::process::id() {
+                true => line.thread.take(),
+                false => None,
+            }
         }
+        None => None,
     };
     if let Some(thread) = thread {
         // A panic of the thread was reported when it happened.
@@ -120,7 +118,7 @@ impl Line {
 
 fn deliver(receiver: &Receiver<Record>) {
     for record in receiver {
-        let lost = std::mem::take(&mut line().lost);
+        let lost = line_in_time().map_or(0, |mut line| std::mem::take(&mut line.lost));
         let delivered = Python::try_attach(|py| -> PyResult<()> {
             let logger = py.import("logging")?.call_method1("getLogger", (OWN,))?;
             if lost > 0 {

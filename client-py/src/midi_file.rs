@@ -107,12 +107,32 @@ impl MidiFile {
         self.file().add_track()
     }
 
-    /// Add a tempo in quarter notes a minute, finite and above 0.
+    /// Add a tempo.
+    ///
+    /// Args:
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
+    ///     bpm: Quarter notes a minute, finite and above 0.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     fn add_tempo(&self, track: Int, tick: Int, bpm: f64) -> PyResult<()> {
         self.file().add_tempo(track.0, tick.0, bpm).or_raise()
     }
 
-    /// Add a note on. With velocity 0 it reads back as a note off.
+    /// Add a note on.
+    ///
+    /// Args:
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
+    ///     channel: 0 to 15.
+    ///     pitch: The note's number, 0 to 127; 60 is the middle C.
+    ///     velocity: 1 to 127; with 0 it reads back as a note off.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     fn add_note_on(
         &self,
         track: Int,
@@ -127,6 +147,17 @@ impl MidiFile {
     }
 
     /// Add a note off.
+    ///
+    /// Args:
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
+    ///     channel: 0 to 15.
+    ///     pitch: The note's number, 0 to 127.
+    ///     velocity: How fast the key is let go, 0 to 127.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     #[pyo3(signature = (track, tick, channel, pitch, velocity = Int(0)),
         text_signature = "($self, track, tick, channel, pitch, velocity=0)")]
     fn add_note_off(
@@ -143,6 +174,17 @@ impl MidiFile {
     }
 
     /// Add a control change.
+    ///
+    /// Args:
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
+    ///     channel: 0 to 15.
+    ///     controller: The controller's number, 0 to 127; 64 is the sustain pedal.
+    ///     value: 0 to 127.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     fn add_control_change(
         &self,
         track: Int,
@@ -157,6 +199,16 @@ impl MidiFile {
     }
 
     /// Add a program change.
+    ///
+    /// Args:
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
+    ///     channel: 0 to 15.
+    ///     program: 0 to 127.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     fn add_program_change(
         &self,
         track: Int,
@@ -169,7 +221,17 @@ impl MidiFile {
             .or_raise()
     }
 
-    /// Add a pitch bend, 0 to 16383; 8192 is the centre.
+    /// Add a pitch bend.
+    ///
+    /// Args:
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
+    ///     channel: 0 to 15.
+    ///     value: 0 to 16383; 8192 is the centre.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     fn add_pitch_bend(&self, track: Int, tick: Int, channel: Int, value: Int) -> PyResult<()> {
         self.file()
             .add_pitch_bend(track.0, tick.0, channel.0, value.0)
@@ -179,10 +241,14 @@ impl MidiFile {
     /// Add a meta event.
     ///
     /// Args:
-    ///     track: The track.
-    ///     tick: Where.
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
     ///     meta_type: Its type, 0 to 127: 1 to 7 are texts, 0x58 is the time signature.
     ///     data: Its bytes.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     #[pyo3(signature = (track, tick, meta_type, data = None),
         text_signature = "($self, track, tick, meta_type, data=b'')")]
     fn add_meta(
@@ -198,7 +264,16 @@ impl MidiFile {
             .or_raise()
     }
 
-    /// Add a SysEx message, whole: from its 0xF0 to its 0xF7.
+    /// Add a SysEx message.
+    ///
+    /// Args:
+    ///     track: Index of the track, 0 up to `num_tracks` - 1.
+    ///     tick: Where, 0 to 2147483647.
+    ///     data: The whole message, from its 0xF0 to its 0xF7, bytes below 0x80 between them.
+    ///
+    /// Raises:
+    ///     InvalidInput: A value is out of its range.
+    ///     IndexOutOfRange: There is no such track.
     fn add_sysex(&self, track: Int, tick: Int, data: Blob<'_>) -> PyResult<()> {
         self.file()
             .add_sysex(track.0, tick.0, data.as_slice())

@@ -21,6 +21,7 @@ use crate::{
     arguments::{Int, PathText, Selector},
     errors::{OrRaise, death_object, exception},
     notebook::face,
+    patience::patiently,
 };
 
 use notifications::Slots;
@@ -93,18 +94,17 @@ impl Opening {
         let slots = Arc::<Slots>::default();
         let callback = self.audio_callback.map(|callback| callback.into_bound(py));
         let observer = notifications::observe(&slots, callback)?;
-        let inner = py
-            .detach(|| {
-                let server = match server {
-                    Some(server) => server,
-                    None => &crate::server::default_server()?,
-                };
-                match observer {
-                    Some(observer) => server.open_observed(&path, &options, observer),
-                    None => server.open(&path, &options),
-                }
-            })
-            .or_raise()?;
+        let server = server.cloned();
+        let inner = patiently(py, move || {
+            let server = match server {
+                Some(server) => server,
+                None => crate::server::default_server()?,
+            };
+            match observer {
+                Some(observer) => server.open_observed(&path, &options, observer),
+                None => server.open(&path, &options),
+            }
+        })?;
         Ok(Plugin {
             inner: Arc::new(inner),
             slots,

@@ -1,16 +1,19 @@
 //! The class `MidiRenderer`.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use numpy::{PyArray2, ndarray::Array2};
-use plugpen::{BlockProcessor, MidiRenderer as Render, RenderOptions, Tail, engine::FileRender};
-use pyo3::{prelude::*, types::PyDict};
+use plugpen::{
+    BlockProcessor, MidiRenderer as Render, RenderOptions, RenderedBlock, Tail, engine::FileRender,
+};
+use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyDict};
 
 use crate::{
     arguments::{Int, PathText},
     errors::OrRaise,
     rendering::{
-        Source, check_container, collect, file_options, interruptible, midi_file, rectangle, tail,
+        Source, check_container, collect, file_options, interruptible, midi_file, next_block, tail,
+        write,
     },
 };
 
@@ -39,28 +42,93 @@ pub struct MidiRenderer {
     file: plugpen::MidiFile,
     options: RenderOptions,
     render: Mutex<Render>,
+    /// Where the render is, for those who look while it goes on. Held only for an instant.
+    seen: Mutex<Seen>,
+}
+
+/// What can be seen of a render without waiting for it.
+#[derive(Clone, Copy)]
+struct Seen {
+    sample_rate: f64,
+    duration_seconds: f64,
+    midi_duration_seconds: f64,
+    channels: usize,
+    latency_samples: u64,
+    total_samples: u64,
+    current_sample: u64,
+    is_finished: bool,
+    midi_dropped: u64,
+}
+
+impl Seen {
+    fn of(render: &Render) -> Self {
+        Self {
+            sample_rate: render.sample_rate(),
+            duration_seconds: render.duration_seconds(),
+            midi_duration_seconds: render.midi_duration_seconds(),
+            channels: render.channels(),
+            latency_samples: render.latency_samples(),
+            total_samples: render.total_samples(),
+            current_sample: render.current_sample(),
+            is_finished: render.is_finished(),
+            midi_dropped: render.midi_dropped(),
+        }
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "far below 2^53")]
+    fn current_time(&self) -> f64 {
+        self.current_sample as f64 / self.sample_rate
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a fraction for people")]
+    fn progress(&self) -> f64 {
+        match self.total_samples {
+            0 => 1.0,
+            total => self.current_sample as f64 / total as f64,
+        }
+    }
 }
 
 impl MidiRenderer {
+    /// The render. Whoever takes it has the audio already: that tells a progress callback that
+    /// renders with its own renderer, which would wait for itself here.
     fn lock(&self) -> MutexGuard<'_, Render> {
-        self.render
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.render.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the render; another thread may be in the middle of a block.
-    fn look<T: Send>(&self, py: Python<'_>, look: impl FnOnce(&Render) -> T + Send) -> T {
-        py.detach(|| look(&self.lock()))
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells what a call has done, also where it failed.
+    fn tell(&self, render: &Render) {
+        *self.seen() = Seen::of(render);
+        self.source.set_midi_dropped(render.midi_dropped());
     }
 
     fn next_block(&self) -> plugpen::Result<Option<Array2<f32>>> {
-        let mut render = self.lock();
-        let (channels, block_size) = (render.channels(), render.block_size());
-        let mut samples = vec![0.0; channels * block_size];
-        let mut rows: Vec<_> = samples.chunks_exact_mut(block_size).collect();
         let mut audio = self.source.audio()?;
-        let frames = render.render_block(&mut audio, &mut rows)?;
-        Ok(frames.and_then(|frames| rectangle(samples, channels, block_size, frames)))
+        let mut render = self.lock();
+        let block = next_block(render.channels(), render.block_size(), |rows| {
+            render.render_block(&mut audio, rows)
+        });
+        self.tell(&render);
+        block
+    }
+
+    /// Renders all that is left.
+    fn rest(
+        &self,
+        render: &mut Render,
+        audio: &mut dyn BlockProcessor,
+        on_block: &mut dyn FnMut(RenderedBlock<'_>) -> plugpen::Result<()>,
+    ) -> plugpen::Result<()> {
+        let rendered = render.render_each(audio, &mut |block| {
+            self.seen().current_sample = block.done;
+            on_block(block)
+        });
+        self.tell(render);
+        rendered
     }
 
     /// Runs ahead from its beginning, since nobody has seen a block of it yet, or goes on.
@@ -110,6 +178,7 @@ impl MidiRenderer {
             source,
             file,
             options,
+            seen: Mutex::new(Seen::of(&render)),
             render: Mutex::new(render),
         })
     }
@@ -128,62 +197,62 @@ impl MidiRenderer {
 
     /// Frames a second.
     #[getter]
-    fn sample_rate(&self, py: Python<'_>) -> f64 {
-        self.look(py, Render::sample_rate)
+    fn sample_rate(&self) -> f64 {
+        self.seen().sample_rate
     }
 
     /// Seconds of MIDI and tail; with an automatic tail, the most it can become.
     #[getter]
-    fn duration_seconds(&self, py: Python<'_>) -> f64 {
-        self.look(py, Render::duration_seconds)
+    fn duration_seconds(&self) -> f64 {
+        self.seen().duration_seconds
     }
 
     /// Seconds to the last MIDI event.
     #[getter]
-    fn midi_duration_seconds(&self, py: Python<'_>) -> f64 {
-        self.look(py, Render::midi_duration_seconds)
+    fn midi_duration_seconds(&self) -> f64 {
+        self.seen().midi_duration_seconds
     }
 
     /// Frames to render; with an automatic tail, the most it can become.
     #[getter]
-    fn total_samples(&self, py: Python<'_>) -> u64 {
-        self.look(py, Render::total_samples)
+    fn total_samples(&self) -> u64 {
+        self.seen().total_samples
     }
 
     /// Frames rendered so far.
     #[getter]
-    fn current_sample(&self, py: Python<'_>) -> u64 {
-        self.look(py, Render::current_sample)
+    fn current_sample(&self) -> u64 {
+        self.seen().current_sample
     }
 
     /// Seconds rendered so far.
     #[getter]
-    fn current_time(&self, py: Python<'_>) -> f64 {
-        self.look(py, Render::current_time)
+    fn current_time(&self) -> f64 {
+        self.seen().current_time()
     }
 
     /// Part that is done, 0.0 to 1.0; below 1.0 at the end of an automatic tail that ended early.
     #[getter]
-    fn progress(&self, py: Python<'_>) -> f64 {
-        self.look(py, Render::progress)
+    fn progress(&self) -> f64 {
+        self.seen().progress()
     }
 
     /// Whether there is nothing more to come.
     #[getter]
-    fn is_finished(&self, py: Python<'_>) -> bool {
-        self.look(py, Render::is_finished)
+    fn is_finished(&self) -> bool {
+        self.seen().is_finished
     }
 
     /// Channels rendered, at least 1.
     #[getter]
-    fn channels(&self, py: Python<'_>) -> usize {
-        self.look(py, Render::channels)
+    fn channels(&self) -> usize {
+        self.seen().channels
     }
 
     /// Frames of latency that are made up for.
     #[getter]
-    fn latency_samples(&self, py: Python<'_>) -> u64 {
-        self.look(py, Render::latency_samples)
+    fn latency_samples(&self) -> u64 {
+        self.seen().latency_samples
     }
 
     /// Render the next block.
@@ -213,15 +282,13 @@ impl MidiRenderer {
     ) -> PyResult<Bound<'py, PyAny>> {
         check_container(as_)?;
         let samples = interruptible(py, |interrupt| {
-            let mut render = self.lock();
             let mut audio = self.source.audio()?;
+            let mut render = self.lock();
             self.hurry(&mut render, &audio)?;
             let left = render.total_samples() - render.current_sample();
-            let samples = collect(render.channels(), left, interrupt, |on_block| {
-                render.render_each(&mut audio, on_block)
-            });
-            self.source.set_midi_dropped(render.midi_dropped());
-            samples
+            collect(render.channels(), left, interrupt, None, |on_block| {
+                self.rest(&mut render, &mut audio, on_block)
+            })
         })?;
         let samples = PyArray2::from_owned_array(py, samples);
         match dtype {
@@ -261,46 +328,48 @@ impl MidiRenderer {
     ) -> PyResult<u64> {
         let options = file_options(bit_depth, normalize)?;
         interruptible(py, |interrupt| {
-            let mut render = self.lock();
             let mut audio = self.source.audio()?;
+            let mut render = self.lock();
             self.hurry(&mut render, &audio)?;
             let (channels, rate) = (render.channels(), render.sample_rate());
-            let mut file = FileRender::create(&output_path.0, channels, rate, &options)?;
-            let rendered = render.render_each(&mut audio, &mut |block| {
-                file.write(block.audio)?;
-                interrupt.tell(progress_callback.as_ref(), block.done, block.total)
-            });
-            self.source.set_midi_dropped(render.midi_dropped());
-            rendered.and_then(|()| file.finish())
+            let file = FileRender::create(&output_path.0, channels, rate, &options)?;
+            write(file, interrupt, progress_callback.as_ref(), |on_block| {
+                self.rest(&mut render, &mut audio, on_block)
+            })
         })
     }
 
     /// MIDI messages that the plugin gave out so far; a render has no place for them.
     #[getter]
-    fn midi_dropped(&self, py: Python<'_>) -> u64 {
-        self.look(py, Render::midi_dropped)
+    fn midi_dropped(&self) -> u64 {
+        self.seen().midi_dropped
     }
 
     /// Begin again, and reset the plugin.
     fn reset(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| {
-            let mut render = self.lock();
             let mut audio = self.source.audio()?;
+            let mut render = self.lock();
             *render = Render::new(&self.file, &audio.io(), &self.options)?;
             render.reset(&mut audio);
-            drop(audio);
+            self.tell(&render);
+            drop((render, audio));
             self.source.reset()
         })
         .or_raise()
     }
 
-    fn __repr__(&self, py: Python<'_>) -> String {
-        self.look(py, |render| {
-            format!(
-                "<plugpen.MidiRenderer {:.1} of {:.1} s>",
-                render.current_time(),
-                render.duration_seconds()
-            )
-        })
+    fn __repr__(&self) -> String {
+        let seen = *self.seen();
+        format!(
+            "<plugpen.MidiRenderer {:.1} of {:.1} s>",
+            seen.current_time(),
+            seen.duration_seconds
+        )
+    }
+
+    /// Python's garbage collector sees what plays.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.source.traverse(&visit)
     }
 }

@@ -1,10 +1,13 @@
 //! What renders have in common: what plays, what they take, and Ctrl-C.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use numpy::ndarray::Array2;
-use plugpen::{BitDepth, BlockProcessor, Error, FileOptions, RenderedBlock, Tail, v1::ErrorReason};
-use pyo3::{exceptions::PyTypeError, prelude::*, types::PyString};
+use plugpen::{
+    BitDepth, BlockProcessor, Error, FileOptions, RenderedBlock, Tail, engine::FileRender,
+    v1::ErrorReason,
+};
+use pyo3::{PyTraverseError, PyVisit, exceptions::PyTypeError, prelude::*, types::PyString};
 
 use crate::{
     arguments::{Int, PathText},
@@ -12,11 +15,9 @@ use crate::{
     chain::PluginChain,
     errors::{OrRaise, invalid},
     midi_file::MidiFile,
+    patience::SIGNALS,
     plugin::Plugin,
 };
-
-/// How often a long render looks for Ctrl-C.
-const SIGNALS: Duration = Duration::from_millis(100);
 
 /// What plays.
 pub enum Source {
@@ -74,6 +75,13 @@ impl Source {
         match self {
             Self::Plugin(plugin) => plugin.clone_ref(py).into_any(),
             Self::Chain(chain) => chain.clone_ref(py).into_any(),
+        }
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Plugin(plugin) => visit.call(plugin),
+            Self::Chain(chain) => visit.call(chain),
         }
     }
 
@@ -171,7 +179,7 @@ impl Interrupt {
         });
         told.map_err(|error| {
             self.raised = Some(error);
-            Error::new(ErrorReason::Cancelled, "the render was interrupted")
+            Error::new(ErrorReason::Cancelled, "the call was interrupted")
         })
     }
 }
@@ -192,19 +200,9 @@ pub fn interruptible<T: Send>(
     }
 }
 
-/// Takes the blocks of a render of at most `left` frames into one array. `render` is called with
+/// Takes the blocks of a render or a file, of at most `left` frames, into one array. `render` is called with
 /// what takes them.
 pub fn collect(
-    channels: usize,
-    left: u64,
-    interrupt: &mut Interrupt,
-    render: impl FnOnce(&mut dyn FnMut(RenderedBlock<'_>) -> plugpen::Result<()>) -> plugpen::Result<()>,
-) -> plugpen::Result<Array2<f32>> {
-    collect_telling(channels, left, interrupt, None, render)
-}
-
-/// The same, with a progress callback.
-pub fn collect_telling(
     channels: usize,
     left: u64,
     interrupt: &mut Interrupt,
@@ -214,7 +212,7 @@ pub fn collect_telling(
     let too_long = || {
         Error::new(
             ErrorReason::LimitReached,
-            "the render does not fit into memory; take it block by block",
+            "that does not fit into memory; take it block by block",
         )
     };
     let left = usize::try_from(left).map_err(|_| too_long())?;
@@ -241,8 +239,35 @@ pub fn collect_telling(
     Ok(rectangle(samples, channels, left, done).unwrap_or_default())
 }
 
+/// Renders a block of at most `size` frames into an array of its own; none at the end.
+pub fn next_block(
+    channels: usize,
+    size: usize,
+    render: impl FnOnce(&mut [&mut [f32]]) -> plugpen::Result<Option<usize>>,
+) -> plugpen::Result<Option<Array2<f32>>> {
+    let mut samples = vec![0.0; channels * size];
+    let mut rows: Vec<_> = samples.chunks_exact_mut(size).collect();
+    let frames = render(&mut rows)?;
+    Ok(frames.and_then(|frames| rectangle(samples, channels, size, frames)))
+}
+
+/// Takes the blocks of a render into a file; returns its frames. `render` is called with what takes
+/// them.
+pub fn write(
+    mut file: FileRender,
+    interrupt: &mut Interrupt,
+    callback: Option<&Py<PyAny>>,
+    render: impl FnOnce(&mut dyn FnMut(RenderedBlock<'_>) -> plugpen::Result<()>) -> plugpen::Result<()>,
+) -> plugpen::Result<u64> {
+    render(&mut |block| {
+        file.write(block.audio)?;
+        interrupt.tell(callback, block.done, block.total)
+    })?;
+    file.finish()
+}
+
 /// The first `frames` of each row of `length`.
-pub fn rectangle(
+fn rectangle(
     mut samples: Vec<f32>,
     channels: usize,
     length: usize,

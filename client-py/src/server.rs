@@ -17,8 +17,10 @@ use pyo3::{
 
 use crate::{
     arguments::{Int, PathText, Selector},
+    device::{devices, ports},
     errors::{OrRaise, death_object},
     notebook::scan_results,
+    patience::patiently,
     plugin::{Opening, Plugin, format_name},
 };
 
@@ -72,6 +74,11 @@ pub struct Server {
 }
 
 impl Server {
+    /// The client's own.
+    pub fn client(&self) -> &plugpen::Server {
+        &self.inner
+    }
+
     fn call<T: Send>(
         &self,
         py: Python<'_>,
@@ -128,8 +135,7 @@ impl Server {
         path: PathText,
         plugin: Selector,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let probed = self.call(py, |server| server.probe(&path.0))?;
-        description_dict(py, &select(probed, &path.0, &plugin).or_raise()?)
+        probed(py, Some(&self.inner), path.0, &plugin)
     }
 
     /// All plugins below a folder; see `plugpen.scan_directory`.
@@ -140,7 +146,7 @@ impl Server {
         directory_path: PathText,
         refresh: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
-        scan(py, &self.inner, &directory_path.0, refresh)
+        scan(py, Some(&self.inner), directory_path.0, refresh)
     }
 
     /// The plugins that are open on this daemon.
@@ -163,6 +169,35 @@ impl Server {
             .iter()
             .map(|plugin| opened_dict(py, plugin))
             .collect()
+    }
+
+    /// The devices of the daemon's machine that play; see `plugpen.audio_get_playback_devices`.
+    fn audio_get_playback_devices<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let found = self.call(py, plugpen::Server::audio_devices)?;
+        devices(py, &found.playback)
+    }
+
+    /// The devices of the daemon's machine that record; see `plugpen.audio_get_capture_devices`.
+    fn audio_get_capture_devices<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let found = self.call(py, plugpen::Server::audio_devices)?;
+        devices(py, &found.capture)
+    }
+
+    /// The MIDI ports of the daemon's machine that can be listened to, by `MidiIn.open` with this
+    /// server; see `plugpen.midi_get_input_ports`.
+    fn midi_get_input_ports<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let found = self.call(py, plugpen::Server::midi_ports)?;
+        ports(py, &found.inputs)
+    }
+
+    /// The MIDI ports of the daemon's machine that can be sent to; see
+    /// `plugpen.midi_get_output_ports`.
+    fn midi_get_output_ports<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let found = self.call(py, plugpen::Server::midi_ports)?;
+        ports(py, &found.outputs)
     }
 
     /// What the daemon says of itself.
@@ -230,10 +265,8 @@ impl Server {
 ///     NotAllowed: The daemon refuses this user or token.
 #[pyfunction]
 pub fn connect(py: Python<'_>, target: PathText) -> PyResult<Server> {
-    let inner = py.detach(|| plugpen::Server::connect(&target.0));
-    Ok(Server {
-        inner: inner.or_raise()?,
-    })
+    let inner = patiently(py, move || plugpen::Server::connect(&target.0))?;
+    Ok(Server { inner })
 }
 
 /// What is known of a plugin without playing it. It is read in a process of its own.
@@ -258,8 +291,21 @@ pub fn probe<'py>(
     path: PathText,
     plugin: Selector,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let probed = py.detach(|| default_server()?.probe(&path.0)).or_raise()?;
-    description_dict(py, &select(probed, &path.0, &plugin).or_raise()?)
+    probed(py, None, path.0, &plugin)
+}
+
+fn probed<'py>(
+    py: Python<'py>,
+    server: Option<&plugpen::Server>,
+    path: String,
+    selector: &Selector,
+) -> PyResult<Bound<'py, PyDict>> {
+    let (server, asked) = (server.cloned(), path.clone());
+    let probed = patiently(py, move || match server {
+        Some(server) => server.probe(&asked),
+        None => default_server()?.probe(&asked),
+    })?;
+    description_dict(py, &select(probed, &path, selector).or_raise()?)
 }
 
 /// All plugins below a folder, each read in a process of its own.
@@ -284,29 +330,33 @@ pub fn scan_directory<'py>(
     directory_path: PathText,
     refresh: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let server = py.detach(default_server).or_raise()?;
-    scan(py, &server, &directory_path.0, refresh)
+    scan(py, None, directory_path.0, refresh)
 }
 
 fn scan<'py>(
     py: Python<'py>,
-    server: &plugpen::Server,
-    directory: &str,
+    server: Option<&plugpen::Server>,
+    directory: String,
     refresh: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (mut plugins, mut failures) = (Vec::new(), Vec::new());
-    py.detach(|| {
+    let server = server.cloned();
+    let (plugins, failures) = patiently(py, move || {
+        let server = match server {
+            Some(server) => server,
+            None => default_server()?,
+        };
+        let (mut plugins, mut failures) = (Vec::new(), Vec::new());
         // A bundle is searched for others in it, and is not one of them.
-        let itself = std::fs::canonicalize(directory).ok();
+        let itself = std::fs::canonicalize(&directory).ok();
         let within = |path: &str| itself.is_none() || std::fs::canonicalize(path).ok() != itself;
-        server.scan(&[directory.to_owned()], refresh, &mut |item| match item {
+        server.scan(&[directory], refresh, &mut |item| match item {
             ScanItem::Plugin(plugin) if !within(&plugin.path) => {}
             ScanItem::Plugin(plugin) => plugins.push(plugin),
             ScanItem::Failure(failure) => failures.push(failure),
             ScanItem::Progress(_) => {}
-        })
-    })
-    .or_raise()?;
+        })?;
+        Ok((plugins, failures))
+    })?;
     let logger = py
         .import("logging")?
         .call_method1("getLogger", ("plugpen",))?;

@@ -237,3 +237,40 @@ def test_a_call_that_hangs_ends_with_the_plugin(open_test_plugin: Open) -> None:
             await playing
 
     run(program)
+
+
+def test_calls_that_wait_when_the_plugin_is_closed_say_so() -> None:
+    async def program() -> None:
+        delay = await AsyncPlugin.open(**DELAY)
+        held, inside = threading.Event(), threading.Event()
+
+        def hold(plugin: plugpen.Plugin) -> None:
+            inside.set()
+            held.wait()
+
+        holding = asyncio.create_task(delay.run(hold))
+        waiting = [asyncio.create_task(delay.get_param(n)) for n in range(3)]
+        while not inside.is_set():
+            await asyncio.sleep(0)
+        await delay.close()
+        held.set()
+        await holding
+        # None of these tasks was cancelled by anybody.
+        for task in waiting:
+            with pytest.raises(plugpen.WrongState, match="closed"):
+                await task
+
+    run(program)
+
+
+def test_events_that_nobody_holds_are_forgotten() -> None:
+    async def program() -> None:
+        async with AsyncPlugin.open(**DELAY) as delay:
+            for _ in range(10):
+                delay.events()
+            kept = delay.events()
+            await delay.set_param(0, 0.5)
+            assert await anext(kept) == ValueChanged(0, 0.5)
+            assert len(delay._events) <= 2
+
+    run(program)

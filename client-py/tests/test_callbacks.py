@@ -111,7 +111,26 @@ def test_what_cannot_be_called(delay: plugpen.Plugin, callback: Any) -> None:
 
 
 @pytest.mark.contract("2/misc: callback_events_dropped")
-def test_nothing_is_dropped(delay: plugpen.Plugin) -> None:
+def test_what_cannot_be_delivered_is_counted(delay: plugpen.Plugin) -> None:
+    assert delay.callback_events_dropped() == 0
+    held = threading.Event()
+    told: list[bool] = []
+
+    def wait(index: int, begins: bool) -> None:
+        held.wait()
+        told.append(begins)
+
+    delay.set_param_gesture_callback(wait)
+    made = dropped = 0
+    while dropped == 0:
+        for _ in range(500):
+            delay.begin_param_gesture(0)
+        made += 500
+        dropped = delay.callback_events_dropped()
+    held.set()
+    delay.poll_callbacks()
+    dropped += delay.callback_events_dropped()
+    assert len(told) + dropped == made
     assert delay.callback_events_dropped() == 0
 
 

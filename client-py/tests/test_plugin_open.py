@@ -5,6 +5,9 @@ import gc
 import os
 import pickle
 import select
+import signal
+import sys
+import threading
 import weakref
 from pathlib import Path
 
@@ -234,6 +237,41 @@ def test_the_garbage_collector_closes() -> None:
     # Its process ends in the background: wait for that.
     assert select.select([worker], [], [], 30)[0]
     os.close(worker)
+
+
+@pytest.mark.usefixtures("real_plugins")
+def test_what_a_callback_raised_does_not_keep_the_plugin(monkeypatch: pytest.MonkeyPatch) -> None:
+    raised = threading.Event()
+
+    def open_and_raise() -> weakref.ref[plugpen.Plugin]:
+        plugin = plugpen.Plugin(LV2 / "eg-amp.lv2")
+
+        def fail(index: int, value: float) -> None:
+            assert plugin.name
+            raise KeyError(index)
+
+        plugin.set_param_value_callback(fail)
+        plugin.set_param(0, 0.5)
+        assert raised.wait(30)
+        return weakref.ref(plugin)
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: raised.set())
+    gone = open_and_raise()
+    # The callback's thread may still be about to let go of it.
+    while gone() is not None:
+        gc.collect()
+
+
+@pytest.mark.usefixtures("real_plugins")
+def test_ctrl_c_ends_the_wait_for_an_opening(open_test_plugin: Open) -> None:
+    bundle = open_test_plugin("gain").path
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            plugpen.Plugin(bundle, plugin="urn:plugpen:test:born-hanging")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_a_plugin_shows_what_it_is(mverb: plugpen.Plugin) -> None:

@@ -163,7 +163,9 @@ def test_the_transport(open_test_plugin: Open, tmp_path: Path) -> None:
     song.save(str(tmp_path / "song.mid"))
     for midi in (song, tmp_path / "song.mid"):
         out = process_audio(transport, midi=midi)
-        assert out.shape[1] == plugpen.render_midi(transport, song, tail_seconds=0.0).shape[1] == RATE
+        assert (
+            out.shape[1] == plugpen.render_midi(transport, song, tail_seconds=0.0).shape[1] == RATE
+        )
         assert out[0, -1] == 60.0
         assert process_audio(transport, midi=midi, bpm=33.0)[0, 0] == 33.0
     for bpm in (0.0, -1.0, float("nan")):

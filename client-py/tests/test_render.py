@@ -244,6 +244,7 @@ def test_an_exception_of_the_callback_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.contract("3/PluginChain: midi_dropped")
 def test_midi_that_comes_out_is_counted(open_test_plugin: Open) -> None:
     plugin = open_test_plugin("midi")
     midi = MidiFile()
@@ -319,3 +320,38 @@ def test_ctrl_c_ends_a_render(epiano: plugpen.Plugin) -> None:
         signal.signal(signal.SIGINT, before)
     assert renderer.is_finished
     epiano.process(np.zeros((0, 64), np.float32), np.zeros((2, 64), np.float32))
+
+
+def test_a_progress_callback_may_look_at_its_render_and_not_wait_for_it(
+    epiano: plugpen.Plugin, song: MidiFile, tmp_path: Path
+) -> None:
+    renderer = MidiRenderer(epiano, song, tail_seconds=0)
+    seen: list[float] = []
+
+    def look(done: int, total: int) -> None:
+        assert (renderer.current_sample, renderer.total_samples) == (done, total)
+        seen.append(renderer.progress)
+
+    renderer.render_to_file(tmp_path / "a.wav", progress_callback=look)
+    assert seen == sorted(seen)
+    assert seen[-1] == renderer.progress == 1.0
+    for call in (renderer.render_block, renderer.render_all, renderer.reset):
+        renderer.reset()
+
+        def wait(done: int, total: int, call: Any = call) -> None:
+            call()
+
+        with pytest.raises(plugpen.WrongState, match="in use"):
+            renderer.render_to_file(tmp_path / "b.wav", progress_callback=wait)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
+
+
+@pytest.mark.contract("0/6 traps: MIDI output is never dropped without a count")
+def test_midi_that_comes_out_of_a_stream_is_counted(open_test_plugin: Open) -> None:
+    plugin = open_test_plugin("midi")
+    midi = MidiFile()
+    for tick in (0, 10, 20):
+        midi.add_note_on(0, tick, 0, 60, 100)
+    for _ in plugpen.render_midi_stream(plugin, midi, tail_seconds=0.1):
+        pass
+    assert plugin.midi_out_dropped == 3

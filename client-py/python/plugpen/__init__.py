@@ -69,7 +69,14 @@ from ._plugpen import (
     probe,
     scan_directory,
 )
-from .audio_io import get_audio_info, read_audio, resample, write_audio
+from .audio_io import (
+    AudioReader,
+    AudioWriter,
+    get_audio_info,
+    read_audio,
+    resample,
+    write_audio,
+)
 from .automation import find_param_by_name, parse_automation_file, parse_param_arg
 from .process import process_audio, process_audio_stream, process_audio_to_file
 from .render import MidiRenderer, render_midi, render_midi_stream, render_midi_to_file
@@ -85,6 +92,8 @@ from .vstpreset import (
 __all__ = [
     "Audio",
     "AudioDevice",
+    "AudioReader",
+    "AudioWriter",
     "Cancelled",
     "Death",
     "IndexOutOfRange",

@@ -19,6 +19,7 @@ import contextlib
 import functools
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -234,7 +235,8 @@ class AsyncPlugin:
     def __init__(self, plugin: Plugin, thread: ThreadPoolExecutor | None = None) -> None:
         self._plugin = plugin
         self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="plugpen-aio")
-        self._events: list[Events] = []
+        # Those that somebody still holds.
+        self._events: list[weakref.ref[Events]] = []
         self._closed = False
 
     @staticmethod
@@ -302,20 +304,28 @@ class AsyncPlugin:
             self._plugin.set_param_gesture_callback(
                 lambda index, is_begin: self._tell(GestureChanged(index, is_begin))
             )
-        self._events.append(events)
+        self._events = [held for held in self._events if held() is not None]
+        self._events.append(weakref.ref(events))
         return events
 
     def _tell(self, event: _Event | None) -> None:
-        for events in tuple(self._events):
-            events._put(event)
+        for held in tuple(self._events):
+            if (events := held()) is not None:
+                events._put(event)
 
     async def close(self) -> None:
-        """End the plugin's process, and its events. Closing twice is no error."""
+        """End the plugin's process, and its events. Closing twice is no error.
+
+        Calls that wait for their turn raise `WrongState`.
+        """
         self._closed = True
-        # Not in its thread: a call that hangs there ends with the plugin.
-        await asyncio.to_thread(self._plugin.close)
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        self._tell(None)
+        try:
+            # Not in its thread: a call that hangs there ends with the plugin.
+            await asyncio.to_thread(self._plugin.close)
+        finally:
+            # Cancelling what waits would look as if its tasks had been cancelled.
+            self._thread.shutdown(wait=False)
+            self._tell(None)
 
     async def __aenter__(self) -> Self:
         return self

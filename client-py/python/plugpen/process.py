@@ -3,7 +3,8 @@
 What the functions here have in common:
 
 * ``plugin_or_chain`` is a `Plugin` or a `PluginChain`.
-* The render is as long as the longer of the audio and the MIDI, and the tail.
+* The render is as long as the longer of the audio and the MIDI, and the tail. A `MidiFile` ends
+  where it does for `render_midi`; a list of events with the frame of its last.
 * ``tail_seconds`` is how much silence to play after that. A number: exactly that long. None: as
   long as the plugin says it rings, or 2 seconds where it says 0 or more than 30. ``"auto"``: until
   4 blocks in a row stay below ``tail_threshold`` (linear peak), at most ``max_tail_seconds``.
@@ -97,9 +98,7 @@ def process_audio(
         bpm,
         tail_threshold,
         max_tail_seconds,
-        False,
-        True,
-        True,
+        ahead=True,
     )
     _check_level(normalize)
     if in_place:
@@ -166,9 +165,7 @@ def process_audio_stream(
         bpm,
         tail_threshold,
         max_tail_seconds,
-        False,
-        True,
-        False,
+        ahead=False,
     )
     return _blocks(renderer, progress_callback)
 
@@ -246,9 +243,9 @@ def process_audio_to_file(
         bpm,
         tail_threshold,
         max_tail_seconds,
-        resample_to_plugin_rate,
-        duplicate_to_stereo,
-        True,
+        ahead=True,
+        resample=resample_to_plugin_rate,
+        duplicate=duplicate_to_stereo,
     )
     return renderer.render_to_file(output_path, bit_depth, normalize, progress_callback)
 
@@ -270,6 +267,8 @@ def _check_level(normalize: float | None) -> None:
 def _check_in_place(audio: object, renderer: _AudioRenderer) -> None:
     if not isinstance(audio, np.ndarray) or audio.dtype != np.float32:
         raise TypeError("in_place=True needs audio to be an array of float32")
+    if not audio.flags.writeable:
+        raise TypeError("in_place=True needs audio to be an array that can be written")
     if audio.shape != (renderer.channels, renderer.total_samples):
         raise InvalidInput(
             f"in_place=True needs audio of shape {(renderer.channels, renderer.total_samples)}, "

@@ -6,7 +6,12 @@ use std::sync::{
 };
 
 use plugpen::v1::HostCallback;
-use pyo3::{PyTraverseError, PyVisit, exceptions::PyTypeError, prelude::*, types::PyDict};
+use pyo3::{
+    PyTraverseError, PyVisit,
+    exceptions::{PyBaseException, PyTypeError},
+    prelude::*,
+    types::PyDict,
+};
 
 use super::Plugin;
 use crate::arrays::type_name;
@@ -19,7 +24,7 @@ pub struct Slots {
     value: Slot,
     gesture: Slot,
     host_call: Slot,
-    raised: Mutex<Option<PyErr>>,
+    raised: Mutex<Option<Py<PyBaseException>>>,
     /// Dropped calls that `callback_events_dropped` has told of.
     dropped: AtomicU64,
 }
@@ -39,6 +44,10 @@ impl Slots {
                 visit.call(&*callback)?;
             }
         }
+        // Its traceback knows the callback's frame, and so perhaps the plugin.
+        if let Ok(raised) = self.raised.try_lock() {
+            visit.call(&*raised)?;
+        }
         Ok(())
     }
 
@@ -48,6 +57,8 @@ impl Slots {
             // After the lock: the callback's end may run Python code.
             drop(callback);
         }
+        let raised = lock(&self.raised).take();
+        drop(raised);
     }
 
     /// Runs a callback on the client's background thread.
@@ -66,7 +77,10 @@ impl Slots {
             };
             if let Err(error) = call(&callback) {
                 error.clone_ref(py).write_unraisable(py, Some(&callback));
-                lock(&self.raised).get_or_insert(error);
+                let mut raised = lock(&self.raised);
+                if raised.is_none() {
+                    *raised = Some(error.into_value(py));
+                }
             }
         });
     }
@@ -192,8 +206,9 @@ impl Plugin {
     ///     WrongState: Called from within a callback.
     fn poll_callbacks(&self, py: Python<'_>) -> PyResult<usize> {
         let delivered = self.call(py, |plugin| plugin.poll_callbacks())?;
-        match lock(&self.slots.raised).take() {
-            Some(error) => Err(error),
+        let raised = lock(&self.slots.raised).take();
+        match raised {
+            Some(error) => Err(PyErr::from_value(error.into_bound(py).into_any())),
             None => Ok(delivered),
         }
     }

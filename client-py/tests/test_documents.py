@@ -1,5 +1,6 @@
 """Every example in README.md and docs/ runs, or says in the line above why it does not."""
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import missing
+
+import plugpen
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md"))]
@@ -69,6 +72,24 @@ def test_the_python_of_a_page_runs(
             # Tracebacks name the line of the page.
             code = "\n" * block.line + block.code
             exec(compile(code, str(page), "exec"), names)
+
+
+@pytest.mark.usefixtures("real_plugins")
+def test_the_wheel_brings_the_command() -> None:
+    """As a user has it: no folder of programs is named."""
+    program = Path(sys.executable).with_name("plugpen")
+    environment = {name: value for name, value in os.environ.items() if name != "PLUGPEN_BIN_DIR"}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+
+    assert run("--version").stdout.split() == ["plugpen", plugpen.__version__]
+    described = run("info", "/usr/lib/lv2/MVerb.lv2", "--json")
+    assert (json.loads(described.stdout)["name"], described.stderr) == ("MVerb", "")
+    # The code of the program is the command's.
+    assert run("info", "/nowhere.lv2").returncode == 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)

@@ -29,11 +29,11 @@ def until(what: str, so: Callable[[], bool], patience: float = PATIENCE) -> None
 
 
 @contextlib.contextmanager
-def server() -> Iterator[None]:
-    """Runs a server of the name in JACK_DEFAULT_SERVER."""
+def server(period: int = PERIOD) -> Iterator[None]:
+    """Runs a server of the name in JACK_DEFAULT_SERVER, with periods of so many frames."""
     name = os.environ["JACK_DEFAULT_SERVER"]
     command = ["jackd", "--name", name, "--no-realtime", "-d", "dummy"]
-    command += ["-r", str(RATE), "-p", str(PERIOD)]
+    command += ["-r", str(RATE), "-p", str(period)]
     log = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=log, stdout=log, stderr=log) as process:
         try:
@@ -57,16 +57,18 @@ def answers() -> bool:
 
 
 class Rig:
-    """A client with two audio inputs that record, and MIDI both ways."""
+    """A client with two audio inputs that record, two outputs, and MIDI both ways."""
 
     def __init__(self) -> None:
         self.client = jack.Client("rig", no_start_server=True)
         self.inputs = [self.client.inports.register(f"in_{n}") for n in (1, 2)]
+        self.outputs = [self.client.outports.register(f"out_{n}") for n in (1, 2)]
         self.midi_in = self.client.midi_inports.register("midi_in")
         self.midi_out = self.client.midi_outports.register("midi_out")
         self.recorded: list[npt.NDArray[np.float32]] = []
         self.heard: list[tuple[int, bytes]] = []
         self.to_send: queue.Queue[list[tuple[int, bytes]]] = queue.Queue()
+        self.to_play: queue.Queue[npt.NDArray[np.float32]] = queue.Queue()
         self.sent_at: list[int] = []
         self.periods = 0
         self.client.set_process_callback(self._process)
@@ -75,6 +77,12 @@ class Rig:
         planes = [port.get_array().copy() for port in self.inputs]
         self.recorded.append(np.stack(planes))
         start = self.periods * frames
+        try:
+            played = self.to_play.get_nowait()
+        except queue.Empty:
+            played = np.zeros((2, frames), np.float32)
+        for port, plane in zip(self.outputs, played, strict=True):
+            port.get_array()[:] = plane
         for offset, message in self.midi_in.incoming_midi_events():
             self.heard.append((start + offset, bytes(message)))
         self.midi_out.clear_buffer()
@@ -108,6 +116,11 @@ class Rig:
         for number, own in enumerate(self.inputs, 1):
             with contextlib.suppress(AssertionError):
                 self.client.connect(self.port(f"out_{number}"), own)
+
+    def speak(self) -> None:
+        """Has the device record what this client plays."""
+        for number, own in enumerate(self.outputs, 1):
+            self.client.connect(own, self.port(f"in_{number}"))
 
     def audio(self) -> npt.NDArray[np.float32]:
         """All that was recorded so far, two channels."""

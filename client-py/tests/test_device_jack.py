@@ -1,8 +1,10 @@
 """AudioDevice and MidiIn on a JACK server with a clock and no sound card."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,10 +18,14 @@ NOTE = (0x90, 60, 100)
 ATTEMPTS = 10
 
 
-@pytest.fixture(scope="module")
-def jack_server() -> Iterator[None]:
+def need_jack() -> None:
     if not any(os.access(f"{folder}/jackd", os.X_OK) for folder in os.get_exec_path()):
         missing("jackd is not installed")
+
+
+@pytest.fixture(scope="module")
+def jack_server() -> Iterator[None]:
+    need_jack()
     with server():
         yield
 
@@ -47,21 +53,24 @@ def test_the_server_is_the_device(rig: Rig) -> None:
 
 def test_an_instrument_is_heard_as_it_is_rendered(rig: Rig, open_plugin: Open) -> None:
     """What comes out of the sound card is, sample for sample, what process_midi gives."""
+    heard_as_rendered(rig, open_plugin, PERIOD, 20)
+
+
+def heard_as_rendered(rig: Rig, open_plugin: Open, period: int, blocks: int) -> None:
     mda = "/usr/lib/lv2/mda.lv2"
-    blocks = 20
-    offline = open_plugin(mda, RATE, PERIOD, plugin="MDA ePiano")
-    wanted = np.zeros((2, blocks * PERIOD), np.float32)
+    offline = open_plugin(mda, RATE, period, plugin="MDA ePiano")
+    wanted = np.zeros((2, blocks * period), np.float32)
     for block in range(blocks):
-        span = wanted[:, block * PERIOD : (block + 1) * PERIOD]
+        span = wanted[:, block * period : (block + 1) * period]
         offline.process_midi(
-            np.zeros((0, PERIOD), np.float32), span, [(0, *NOTE)] if block == 0 else []
+            np.zeros((0, period), np.float32), span, [(0, *NOTE)] if block == 0 else []
         )
     assert peak(wanted) > 0.01
     for _ in range(ATTEMPTS):
-        piano = open_plugin(mda, RATE, PERIOD, plugin="MDA ePiano")
+        piano = open_plugin(mda, RATE, period, plugin="MDA ePiano")
         rig.recorded.clear()
         with plugpen.AudioDevice(piano) as device:
-            assert (device.sample_rate, device.buffer_frames, device.channels) == (RATE, PERIOD, 2)
+            assert (device.sample_rate, device.buffer_frames, device.channels) == (RATE, period, 2)
             rig.listen()
             before = device.xrun_count
             device.send_midi(*NOTE)
@@ -75,7 +84,7 @@ def test_an_instrument_is_heard_as_it_is_rendered(rig: Rig, open_plugin: Open) -
         heard = audio[:, start - first :][:, : wanted.shape[1]]
         if lost == 0:
             np.testing.assert_array_equal(heard, wanted[:, : heard.shape[1]])
-            assert heard.shape[1] >= (blocks - 2) * PERIOD
+            assert heard.shape[1] >= (blocks - 2) * period
             assert load > 0
             return
     pytest.fail(f"periods were lost in each of {ATTEMPTS} attempts")
@@ -171,6 +180,108 @@ def test_a_crash_is_silence_until_the_restart(rig: Rig, open_test_plugin: Open) 
         until("a click after the restart", lambda: click(50))
         assert device.is_playing
         until("no missing periods", lambda: steady(rig, device))
+
+
+def process_of_device() -> int:
+    """The one process of a device that this process's daemon has."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            name, _, rest = (folder / "stat").read_text().rpartition(") ")
+            parent = int(rest.split()[1])
+            grandparent = Path(f"/proc/{parent}/stat").read_text().rpartition(") ")[2].split()[1]
+            if name.endswith("(plugpen-device") and int(grandparent) == os.getpid():
+                found.append(int(folder.name))
+    assert len(found) == 1, found
+    return found[0]
+
+
+def test_a_device_that_dies_leaves_its_plugin_usable(rig: Rig, open_test_plugin: Open) -> None:
+    gain = open_test_plugin("gain", RATE, PERIOD)
+    device = plugpen.AudioDevice(gain)
+    device.start()
+    os.kill(process_of_device(), signal.SIGKILL)
+    block = np.full((2, 64), 0.5, np.float32)
+    out = np.zeros_like(block)
+
+    def is_back() -> bool:
+        try:
+            gain.process(block, out)
+        except plugpen.WrongState:
+            return False
+        return True
+
+    until("the plugin", is_back)
+    np.testing.assert_array_equal(out, block)
+    for call in (device.start, lambda: device.xrun_count):
+        with pytest.raises(plugpen.PluginDead, match="Close it and open it again"):
+            call()
+    gain.restart()
+    gain.process(block, out)
+    # Another one plays it, and the end of the first does not disturb that.
+    with plugpen.AudioDevice(gain) as second:
+        device.close()
+        rig.listen()
+        rig.recorded.clear()
+        second.enable_input()
+        second.write_input(block)
+        rig.wait_periods(1)
+        until("the input", lambda: peak(rig.audio()) == 0.5)
+        with pytest.raises(plugpen.WrongState, match="device"):
+            gain.process(block, out)
+    gain.process(block, out)
+
+
+def test_a_mix_is_heard_while_the_device_plays(rig: Rig, open_test_plugin: Open) -> None:
+    plugin = open_test_plugin("gain", RATE, PERIOD)
+    chain = plugpen.PluginChain([plugin])
+    # Four times as loud.
+    plugin.set_param(plugin.find_param("Gain"), 1.0)
+    with plugpen.AudioDevice(chain) as device:
+        rig.listen()
+        device.enable_input(1 << 20)
+        device.write_input(np.full((2, 1 << 19), 0.125, np.float32))
+        for mix, height in [(1.0, 0.5), (0.0, 0.125), (0.5, 0.3125), (1.0, 0.5)]:
+            chain.set_mix(0, mix)
+            assert chain.get_mix(0) == mix
+
+            def is_heard(height: float = height) -> bool:
+                rig.recorded.clear()
+                rig.wait_periods(2)
+                return bool(np.all(rig.audio() == np.float32(height)))
+
+            until(f"a mix of {mix}", is_heard)
+        with pytest.raises(ValueError, match="mix must be in"):
+            chain.set_mix(0, 1.5)
+    chain.set_mix(0, 0.0)
+
+
+def test_what_is_recorded_goes_through_the_plugin(rig: Rig, open_test_plugin: Open) -> None:
+    plugin = open_test_plugin("gain", RATE, PERIOD)
+    plugin.set_param(plugin.find_param("Gain"), 0.5)
+    blocks = 8
+    ramp = np.arange(1, blocks * PERIOD + 1, dtype=np.float32) / np.float32(1 << 15)
+    sound = np.stack([ramp, -ramp])
+    for _ in range(ATTEMPTS):
+        rig.recorded.clear()
+        with plugpen.AudioDevice(plugin, capture=True) as device:
+            rig.listen()
+            rig.speak()
+            rig.wait_periods(4)
+            before = device.xrun_count
+            for block in range(blocks):
+                rig.to_play.put(sound[:, block * PERIOD : (block + 1) * PERIOD])
+            until("the end", lambda: rig.to_play.empty())
+            rig.wait_periods(4)
+            lost = device.xrun_count - before
+        audio = rig.audio()
+        start = int(np.flatnonzero(audio[0])[0])
+        heard = audio[:, start : start + blocks * PERIOD]
+        if lost == 0:
+            np.testing.assert_array_equal(heard, 2 * sound)
+            assert not audio[:, start + blocks * PERIOD :].any()
+            return
+    pytest.fail(f"periods were lost in each of {ATTEMPTS} attempts")
 
 
 def steady(rig: Rig, device: plugpen.AudioDevice) -> bool:

@@ -134,3 +134,15 @@ def test_what_is_no_plugin_is_refused() -> None:
     for arguments in [{}, {"plugin": 3}, {"plugin": None, "chain": None}]:
         with pytest.raises(TypeError):
             plugpen.AudioDevice(**arguments)  # type: ignore[arg-type]
+
+
+def test_a_daemon_by_its_address_lists_what_its_machine_has(target: str) -> None:
+    with plugpen.connect(target) as server:
+        assert server.audio_get_playback_devices() == plugpen.audio_get_playback_devices()
+        assert server.audio_get_capture_devices() == plugpen.audio_get_capture_devices()
+        assert server.midi_get_input_ports() == plugpen.midi_get_input_ports()
+        assert server.midi_get_output_ports() == plugpen.midi_get_output_ports()
+        with pytest.raises(RuntimeError, match="Failed to open MIDI input"):
+            plugpen.MidiIn.open(1000, print, server=server)
+        with pytest.raises(TypeError):
+            plugpen.MidiIn.open(0, print, server=3)  # type: ignore[arg-type]

@@ -1,7 +1,6 @@
 """AudioReader and AudioWriter: audio files block by block."""
 
 import gc
-import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -196,33 +195,3 @@ def test_threads_that_share_a_reader_get_all_of_it_once(path: Path, long: np.nda
     for thread in threads:
         thread.join()
     assert sum(frames) == long.shape[1]
-
-
-def test_a_signal_may_close_what_it_interrupts(tmp_path: Path) -> None:
-    path = tmp_path / "silence.flac"
-    plugpen.write_audio(path, np.zeros((1, 6_000_000), np.float32), 48000, 16)
-    reader = AudioReader(path)
-    interrupted = False
-
-    def close(number: int, frame: object) -> None:
-        nonlocal interrupted
-        try:
-            reader.seek(0)
-        except plugpen.WrongState:
-            interrupted = True
-            reader.close()
-
-    before = signal.signal(signal.SIGALRM, close)
-    # Again and again, until it comes in the middle of a read.
-    signal.setitimer(signal.ITIMER_REAL, 0.03, 0.03)
-    try:
-        while not interrupted:
-            reader.seek(0)
-            reader.read()
-    except plugpen.WrongState:
-        assert interrupted
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0.0)
-        signal.signal(signal.SIGALRM, before)
-    with pytest.raises(plugpen.WrongState, match="closed"):
-        reader.read(1)

@@ -195,6 +195,7 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
         | Call::ConnectMidi(_)
         | Call::DisconnectMidi(_)
         | Call::SetDeviceInput(_)
+        | Call::SetDeviceMix(_)
         | Call::WriteDeviceInput(_)
         | Call::ListAudioDevices(_)
         | Call::ListMidiPorts(_)

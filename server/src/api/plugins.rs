@@ -8,6 +8,7 @@ use plugpen_proto::v1::*;
 use tonic::{Request, Response, Status};
 
 use super::{Api, page};
+use crate::discovery::Reach;
 use crate::plugins::Plugin;
 use crate::session::Session;
 
@@ -19,14 +20,15 @@ impl PluginService for Api {
     ) -> Result<Response<OpenPluginResponse>, Status> {
         self.0.takes_work()?;
         let session = self.session(&request)?;
+        let reach = self.reach(&request)?;
         let request = request.into_inner();
         check_request_id(&request.request_id)?;
         let options = request
             .options
             .ok_or_else(|| Error::invalid("options are missing"))?;
         let opened = match request.request_id.as_str() {
-            "" => self.open(&session, options).await,
-            id => self.open_once(&session, options, id).await,
+            "" => self.open(&session, options, &reach).await,
+            id => self.open_once(&session, options, id, &reach).await,
         };
         Ok(Response::new(opened?))
     }
@@ -57,6 +59,9 @@ impl PluginService for Api {
         request: Request<ListPluginsRequest>,
     ) -> Result<Response<ListPluginsResponse>, Status> {
         let session = self.session(&request)?;
+        if request.get_ref().all_sessions {
+            self.sees_all(&request)?;
+        }
         let request = request.into_inner();
         let all = match request.all_sessions {
             true => self.0.sessions.plugins(),
@@ -144,8 +149,9 @@ impl Api {
         &self,
         session: &Arc<Session>,
         options: OpenOptions,
+        reach: &Reach,
     ) -> Result<OpenPluginResponse, Error> {
-        let (plugin, audio) = Plugin::open(&self.0, session, options).await?;
+        let (plugin, audio) = Plugin::open(&self.0, session, options, reach).await?;
         Ok(OpenPluginResponse {
             plugin: Some(plugin.describe()),
             audio,
@@ -158,12 +164,13 @@ impl Api {
         session: &Arc<Session>,
         options: OpenOptions,
         request_id: &str,
+        reach: &Reach,
     ) -> Result<OpenPluginResponse, Error> {
         let has_audio = options.audio_path() != AudioPath::None;
         let meeting = session.opening(request_id);
         let mut fresh = None;
         let opening = async {
-            let (plugin, audio) = Plugin::open(&self.0, session, options).await?;
+            let (plugin, audio) = Plugin::open(&self.0, session, options, reach).await?;
             fresh = Some(audio);
             Ok::<_, Error>(plugin.handle.clone())
         };

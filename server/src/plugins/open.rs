@@ -15,7 +15,7 @@ use plugpen_warden::{KillCause, Role};
 use super::{Now, Plugin};
 use crate::config::Class;
 use crate::daemon::Daemon;
-use crate::discovery::{self, Target};
+use crate::discovery::{self, Reach, Target};
 use crate::launcher::Errand;
 use crate::lock::lock;
 use crate::rings;
@@ -86,10 +86,11 @@ impl Plugin {
         daemon: &Daemon,
         session: &Arc<Session>,
         mut options: OpenOptions,
+        reach: &Reach,
     ) -> Result<(Arc<Self>, Option<AudioRings>), Error> {
         check(&options)?;
         let place = session.reserve()?;
-        let target = discovery::resolve(daemon, &options.path).await?;
+        let target = discovery::resolve(daemon, &options.path, reach).await?;
         if options.selector.is_empty() {
             options.selector.clone_from(&target.identifier);
         }

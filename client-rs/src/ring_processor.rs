@@ -13,6 +13,7 @@ use crate::checks;
 use crate::door;
 use crate::error::{Error, Result};
 use crate::plugin::shared::Shared;
+use crate::tunnel::{self, Tunnel};
 
 /// How long a block may take beyond its own length. The daemon kills a worker that makes no
 /// progress for 10 s; waiting longer than that turns a hang into its report.
@@ -24,6 +25,8 @@ const SLICE: Duration = Duration::from_millis(100);
 pub(crate) struct RingProcessor {
     shared: Arc<Shared>,
     end: ClientEnd,
+    /// Where the worker is out of this process's reach.
+    _tunnel: Option<Tunnel>,
     io: Io,
     parameters: u32,
     /// Blocks of 64-bit samples can be sent as they are.
@@ -48,7 +51,13 @@ impl RingProcessor {
     /// # Errors
     /// As [`door::attach`].
     pub(crate) fn attach(shared: Arc<Shared>, rings: &AudioRings) -> Result<RingProcessor> {
-        let end = door::attach(rings).map_err(|error| shared.no_rings(error))?;
+        // Without a ticket there is no memory to be shared.
+        let attached = match rings.ticket.is_empty() {
+            false => door::attach(rings).map(|end| (end, None)),
+            true => tunnel::open(&shared.connection, &shared.handle, rings)
+                .map(|(end, tunnel)| (end, Some(tunnel))),
+        };
+        let (end, tunnel) = attached.map_err(|error| shared.no_rings(error))?;
         let facts = shared.facts();
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let io = Io {
@@ -76,6 +85,7 @@ impl RingProcessor {
         }
         Ok(RingProcessor {
             end,
+            _tunnel: tunnel,
             io,
             parameters: facts.num_parameters,
             takes_double: facts.supports_double && rings.sample_bytes == 8,

@@ -1,5 +1,6 @@
 //! The public services: each method checks, calls and replies.
 
+mod audio;
 mod buses;
 mod devices;
 mod discovery;

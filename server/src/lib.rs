@@ -39,6 +39,7 @@ mod runtime_dir;
 mod scope;
 mod serve;
 mod session;
+mod streams;
 mod tls;
 mod token;
 mod tokens;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt};
+use plugpen_proto::limits::MAX_AUDIO_MESSAGE;
 use plugpen_proto::v1;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, oneshot};
@@ -294,6 +295,10 @@ fn router(
         .add_service(v1::playback_service_server::PlaybackServiceServer::new(
             api.clone(),
         ))
+        .add_service(
+            v1::audio_service_server::AudioServiceServer::new(api.clone())
+                .max_decoding_message_size(MAX_AUDIO_MESSAGE),
+        )
         .add_service(v1::bus_service_server::BusServiceServer::new(api.clone()))
         .add_service(v1::discovery_service_server::DiscoveryServiceServer::new(
             api.clone(),

@@ -23,9 +23,10 @@ impl PluginService for Api {
         let reach = self.reach(&request)?;
         let request = request.into_inner();
         check_request_id(&request.request_id)?;
-        let options = request
+        let mut options = request
             .options
             .ok_or_else(|| Error::invalid("options are missing"))?;
+        choose_path(&mut options, &reach)?;
         let opened = match request.request_id.as_str() {
             "" => self.open(&session, options, &reach).await,
             id => self.open_once(&session, options, id, &reach).await,
@@ -115,6 +116,22 @@ impl PluginService for Api {
         let audio = plugin.attach_audio(&self.0).await?;
         Ok(Response::new(AttachAudioResponse { audio: Some(audio) }))
     }
+}
+
+/// Chooses the way of the audio where the client leaves that to the daemon.
+fn choose_path(options: &mut OpenOptions, reach: &Reach) -> Result<(), Error> {
+    let is_near = *reach == Reach::Everywhere;
+    match options.audio_path() {
+        AudioPath::Unspecified if is_near => options.set_audio_path(AudioPath::SharedMemory),
+        AudioPath::Unspecified => options.set_audio_path(AudioPath::Stream),
+        AudioPath::SharedMemory if !is_near => {
+            return Err(Error::invalid(
+                "memory cannot be shared with a client on a TCP connection; open the plugin with AUDIO_PATH_STREAM",
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Longest request id, in bytes; sessions remember them.

@@ -198,6 +198,10 @@ impl Plugin {
             None => None,
             // The device gets rings of its own, once the client has restored what it knows.
             Some(_) if is_played => None,
+            Some(shape) if options.audio_path() == AudioPath::Stream => {
+                rings::check_stream(shape)?;
+                Some(shape.clone())
+            }
             Some(shape) => {
                 let regions = rings::attach(worker, shape, terms).await?;
                 Some(daemon.ticket(shape.clone(), &regions)?)

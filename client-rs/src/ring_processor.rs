@@ -26,7 +26,7 @@ pub(crate) struct RingProcessor {
     shared: Arc<Shared>,
     end: ClientEnd,
     /// Where the worker is out of this process's reach.
-    _tunnel: Option<Tunnel>,
+    tunnel: Option<Tunnel>,
     io: Io,
     parameters: u32,
     /// Blocks of 64-bit samples can be sent as they are.
@@ -85,7 +85,7 @@ impl RingProcessor {
         }
         Ok(RingProcessor {
             end,
-            _tunnel: tunnel,
+            tunnel,
             io,
             parameters: facts.num_parameters,
             takes_double: facts.supports_double && rings.sample_bytes == 8,
@@ -115,8 +115,27 @@ impl RingProcessor {
         self.abandoned = self.end.in_flight();
     }
 
+    /// Begins another stream where the last one ended and the plugin did not.
+    fn mend(&mut self) -> Result<()> {
+        if !self.tunnel.as_ref().is_some_and(Tunnel::is_over) {
+            return Ok(());
+        }
+        if self.in_flight() > 0 {
+            return Err(self.failed(RingError::Dead));
+        }
+        self.shared.check_alive()?;
+        let rings = self.shared.fresh_rings()?;
+        *self = Self::attach(self.shared.clone(), &rings)?;
+        self.shared.submitted.store(0, Ordering::Release);
+        Ok(())
+    }
+
     /// Throws away what earlier callers left in flight.
     fn settle(&mut self) -> Result<()> {
+        if self.abandoned > 0 && self.tunnel.as_ref().is_some_and(Tunnel::is_over) {
+            self.abandoned = self.end.in_flight();
+            return Ok(());
+        }
         while self.abandoned > 0 {
             self.await_blocks(1)?;
             drop(self.output()?);
@@ -168,6 +187,11 @@ impl RingProcessor {
     }
 
     fn failed(&self, error: RingError) -> Error {
+        // The daemon says why a stream ended; a connection that broke says nothing of the plugin.
+        let words = self.tunnel.as_ref().and_then(Tunnel::last_words);
+        if let (RingError::Dead, Some(status)) = (&error, words) {
+            return self.shared.note(self.shared.connection.error(status));
+        }
         failed(&self.shared, self.in_flight() > 0, error)
     }
 
@@ -235,6 +259,7 @@ impl BlockProcessor for RingProcessor {
     }
 
     fn submit(&mut self, block: &BlockInput<'_>) -> Result<()> {
+        self.mend()?;
         self.settle()?;
         if self.end.is_dead() {
             return Err(self.failed(RingError::Dead));

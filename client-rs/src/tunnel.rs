@@ -36,6 +36,8 @@ pub(crate) struct Tunnel {
 struct Shared {
     regions: Regions,
     answers: Mutex<VecDeque<OutputBlock>>,
+    /// What the daemon said at the end, or the transport.
+    last_words: Mutex<Option<Status>>,
     /// Somebody has to look: it is over.
     over: AtomicBool,
 }
@@ -45,6 +47,18 @@ impl Shared {
         self.over.store(true, Ordering::SeqCst);
         // Whoever waits for a block hears that there will be none; why, the daemon's events say.
         self.regions.mark_dead();
+    }
+}
+
+impl Tunnel {
+    /// Whether no more blocks pass.
+    pub(crate) fn is_over(&self) -> bool {
+        self.shared.over.load(Ordering::SeqCst)
+    }
+
+    /// Why it ended, where the daemon or the transport said so; once.
+    pub(crate) fn last_words(&self) -> Option<Status> {
+        lock(&self.shared.last_words).take()
     }
 }
 
@@ -88,6 +102,7 @@ pub(crate) fn open(
     let shared = Arc::new(Shared {
         regions,
         answers: Mutex::default(),
+        last_words: Mutex::default(),
         over: AtomicBool::new(false),
     });
     connection
@@ -156,19 +171,13 @@ async fn hear(mut answers: Answers, shared: Arc<Shared>, interrupter: Interrupte
                 interrupter.wake();
             }
             ended => {
-                if let Err(status) = ended {
-                    told(&status);
-                }
+                *lock(&shared.last_words) = ended.err();
                 shared.end();
                 interrupter.wake();
                 return;
             }
         }
     }
-}
-
-fn told(status: &Status) {
-    tracing::debug!(%status, "a stream of audio ended");
 }
 
 /// Carries blocks both ways until it is over.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use plugpen_proto::limits::MAX_WORKER_MESSAGE;
+use plugpen_proto::v1::audio_service_client::AudioServiceClient;
 use plugpen_proto::v1::bus_service_client::BusServiceClient;
 use plugpen_proto::v1::device_service_client::DeviceServiceClient;
 use plugpen_proto::v1::discovery_service_client::DiscoveryServiceClient;
@@ -56,6 +57,7 @@ pub(crate) struct Api {
     pub(crate) parameters: ParameterServiceClient<Line>,
     pub(crate) state: StateServiceClient<Line>,
     pub(crate) playback: PlaybackServiceClient<Line>,
+    pub(crate) audio: AudioServiceClient<Line>,
     pub(crate) buses: BusServiceClient<Line>,
     pub(crate) events: EventServiceClient<Line>,
     pub(crate) discovery: DiscoveryServiceClient<Line>,
@@ -73,6 +75,7 @@ impl Api {
             parameters: ParameterServiceClient::new(line.clone()).max_decoding_message_size(limit),
             state: StateServiceClient::new(line.clone()).max_decoding_message_size(limit),
             playback: PlaybackServiceClient::new(line.clone()),
+            audio: AudioServiceClient::new(line.clone()),
             buses: BusServiceClient::new(line.clone()),
             events: EventServiceClient::new(line.clone()).max_decoding_message_size(limit),
             devices: DeviceServiceClient::new(line.clone()),

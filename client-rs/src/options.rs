@@ -4,9 +4,36 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use plugpen_proto::limits::{EVENT_BYTES, MAX_BLOCK_SIZE, MAX_CHANNELS, RING_DEPTH};
-use plugpen_proto::v1::{self, AudioPath};
+use plugpen_proto::v1;
 
 use crate::error::{self, Error, Result};
+
+/// How blocks reach a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AudioPath {
+    /// Memory that is shared with the worker where daemon and client are on one machine, else a
+    /// stream.
+    #[default]
+    Auto,
+    /// Shared memory; refused where there can be none.
+    SharedMemory,
+    /// A stream over the connection to the daemon, wherever that is. The samples are the same; a
+    /// block that is waited for takes some 100 µs longer.
+    Stream,
+    /// Not at all: parameters, state and descriptions only.
+    None,
+}
+
+impl AudioPath {
+    fn message(self) -> v1::AudioPath {
+        match self {
+            Self::Auto => v1::AudioPath::Unspecified,
+            Self::SharedMemory => v1::AudioPath::SharedMemory,
+            Self::Stream => v1::AudioPath::Stream,
+            Self::None => v1::AudioPath::None,
+        }
+    }
+}
 
 /// How a plugin is opened. The defaults are minihost's: 48 kHz, blocks of up to 512 frames, two
 /// channels each way.
@@ -25,8 +52,8 @@ pub struct OpenOptions {
     /// Chooses within a file of several plugins: an index, a name, a URI or a class id. Empty:
     /// the first.
     pub selector: String,
-    /// Whether audio will be processed; without it no rings are made.
-    pub audio: bool,
+    /// How blocks reach the plugin.
+    pub audio_path: AudioPath,
     /// Blocks a ring holds, 4 to 64; 0 lets the daemon choose.
     pub ring_depth: u32,
     /// Bytes for the events of one block in each direction, 4096 to 16777216; 0 lets the daemon
@@ -49,7 +76,7 @@ impl Default for OpenOptions {
             out_channels: 2,
             sidechain_channels: 0,
             selector: String::new(),
-            audio: true,
+            audio_path: AudioPath::Auto,
             ring_depth: 0,
             event_bytes: 0,
             non_realtime: false,
@@ -91,10 +118,7 @@ impl OpenOptions {
             in_channels: wish(self.in_channels),
             out_channels: wish(self.out_channels),
             sidechain_channels: wish(self.sidechain_channels),
-            audio_path: match self.audio {
-                true => AudioPath::SharedMemory.into(),
-                false => AudioPath::None.into(),
-            },
+            audio_path: self.audio_path.message().into(),
             ring_depth: self.ring_depth,
             event_bytes: self.event_bytes,
             non_realtime: self.non_realtime,

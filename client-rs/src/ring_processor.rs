@@ -13,6 +13,7 @@ use crate::checks;
 use crate::door;
 use crate::error::{Error, Result};
 use crate::plugin::shared::Shared;
+use crate::tunnel::{self, Tunnel};
 
 /// How long a block may take beyond its own length. The daemon kills a worker that makes no
 /// progress for 10 s; waiting longer than that turns a hang into its report.
@@ -24,6 +25,8 @@ const SLICE: Duration = Duration::from_millis(100);
 pub(crate) struct RingProcessor {
     shared: Arc<Shared>,
     end: ClientEnd,
+    /// Where the worker is out of this process's reach.
+    tunnel: Option<Tunnel>,
     io: Io,
     parameters: u32,
     /// Blocks of 64-bit samples can be sent as they are.
@@ -48,7 +51,13 @@ impl RingProcessor {
     /// # Errors
     /// As [`door::attach`].
     pub(crate) fn attach(shared: Arc<Shared>, rings: &AudioRings) -> Result<RingProcessor> {
-        let end = door::attach(rings).map_err(|error| shared.no_rings(error))?;
+        // Without a ticket there is no memory to be shared.
+        let attached = match rings.ticket.is_empty() {
+            false => door::attach(rings).map(|end| (end, None)),
+            true => tunnel::open(&shared.connection, &shared.handle, rings)
+                .map(|(end, tunnel)| (end, Some(tunnel))),
+        };
+        let (end, tunnel) = attached.map_err(|error| shared.no_rings(error))?;
         let facts = shared.facts();
         let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
         let io = Io {
@@ -76,6 +85,7 @@ impl RingProcessor {
         }
         Ok(RingProcessor {
             end,
+            tunnel,
             io,
             parameters: facts.num_parameters,
             takes_double: facts.supports_double && rings.sample_bytes == 8,
@@ -105,8 +115,27 @@ impl RingProcessor {
         self.abandoned = self.end.in_flight();
     }
 
+    /// Begins another stream where the last one ended and the plugin did not.
+    fn mend(&mut self) -> Result<()> {
+        if !self.tunnel.as_ref().is_some_and(Tunnel::is_over) {
+            return Ok(());
+        }
+        if self.in_flight() > 0 {
+            return Err(self.failed(RingError::Dead));
+        }
+        self.shared.check_alive()?;
+        let rings = self.shared.fresh_rings()?;
+        *self = Self::attach(self.shared.clone(), &rings)?;
+        self.shared.submitted.store(0, Ordering::Release);
+        Ok(())
+    }
+
     /// Throws away what earlier callers left in flight.
     fn settle(&mut self) -> Result<()> {
+        if self.abandoned > 0 && self.tunnel.as_ref().is_some_and(Tunnel::is_over) {
+            self.abandoned = self.end.in_flight();
+            return Ok(());
+        }
         while self.abandoned > 0 {
             self.await_blocks(1)?;
             drop(self.output()?);
@@ -158,6 +187,11 @@ impl RingProcessor {
     }
 
     fn failed(&self, error: RingError) -> Error {
+        // The daemon says why a stream ended; a connection that broke says nothing of the plugin.
+        let words = self.tunnel.as_ref().and_then(Tunnel::last_words);
+        if let (RingError::Dead, Some(status)) = (&error, words) {
+            return self.shared.note(self.shared.connection.error(status));
+        }
         failed(&self.shared, self.in_flight() > 0, error)
     }
 
@@ -225,6 +259,7 @@ impl BlockProcessor for RingProcessor {
     }
 
     fn submit(&mut self, block: &BlockInput<'_>) -> Result<()> {
+        self.mend()?;
         self.settle()?;
         if self.end.is_dead() {
             return Err(self.failed(RingError::Dead));

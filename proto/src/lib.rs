@@ -5,6 +5,7 @@
 //! to a gRPC status and a Python exception.
 #![forbid(unsafe_code)]
 
+mod block_event;
 pub mod calls;
 mod error;
 pub mod event;

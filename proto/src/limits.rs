@@ -28,6 +28,10 @@ pub const MAX_PARAMETERS: u32 = 65_536;
 pub const MAX_TEXT: usize = 16 * 1024;
 /// Longest path taken from a client, in bytes (Linux's PATH_MAX).
 pub const MAX_PATH: usize = 4096;
+/// Largest message of a stream of blocks, in bytes.
+pub const MAX_AUDIO_MESSAGE: usize = 16 * 1024 * 1024;
+/// Bytes from which on no further block joins a message of a stream.
+pub const AUDIO_CHUNK: usize = 256 * 1024;
 /// Seconds a ticket of the descriptor door is good for.
 pub const TICKET_SECONDS: u64 = 10;
 /// Bytes of a ticket.

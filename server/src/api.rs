@@ -1,5 +1,6 @@
 //! The public services: each method checks, calls and replies.
 
+mod audio;
 mod buses;
 mod devices;
 mod discovery;
@@ -17,9 +18,12 @@ use plugpen_proto::v1::ErrorReason;
 use tonic::{Request, Response, Status};
 
 use crate::calls::PluginCall;
+use crate::connection::Peer;
 use crate::daemon::Daemon;
+use crate::discovery::Reach;
 use crate::gate::Caller;
 use crate::plugins::Plugin;
+use crate::scope::Scope;
 use crate::session::Session;
 use crate::worker_client::Terms;
 
@@ -61,8 +65,28 @@ impl Api {
             )
         })?;
         let session = self.0.sessions.get(&id)?;
+        if session.client != caller.client {
+            return Err(Error::new(
+                ErrorReason::NotAllowed,
+                "the session was opened with another token; call OpenSession with this one",
+            ));
+        }
         session.used_by(&caller.peer);
         Ok(session)
+    }
+
+    /// Where the caller's plugins may be.
+    fn reach<T>(&self, request: &Request<T>) -> Result<Reach, Error> {
+        Ok(match &*self.caller(request)?.peer {
+            Peer::Local { .. } => Reach::Everywhere,
+            Peer::Remote { .. } => Reach::of_strangers(&self.0.config),
+        })
+    }
+
+    /// Fails unless the caller may see what others opened.
+    fn sees_all<T>(&self, request: &Request<T>) -> Result<(), Error> {
+        let scope = self.caller(request)?.scope;
+        scope.require(Scope::Admin, "all_sessions")
     }
 
     /// A plugin of the session the call is made in.

@@ -10,8 +10,11 @@ use clap::{Parser, ValueEnum};
 use plugpen_warden::Sandbox;
 use serde::Deserialize;
 
+use crate::address::Address;
 use crate::discovery::SearchPaths;
 use crate::runtime_dir;
+use crate::scope::Scope;
+use crate::tls::TlsFiles;
 pub use bounds::{Class, Deadlines, Limits};
 
 /// The command line of `plugpend`.
@@ -22,7 +25,7 @@ pub use bounds::{Class, Deadlines, Limits};
     about = "Hosts audio plugins, each in a sandboxed process"
 )]
 pub struct Flags {
-    /// Where to listen, "unix:PATH"; repeatable [default: plugpend.sock in the runtime directory]
+    /// Where to listen: unix:PATH, https://ADDRESS:PORT or http://127.0.0.1:PORT; repeatable [default: plugpend.sock in the runtime directory]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
     /// Sockets, token and the workers' directories go here [default: $XDG_RUNTIME_DIR/plugpen, else /tmp/plugpen-UID]
@@ -58,6 +61,24 @@ pub struct Flags {
     /// Let every process of this user in, without the token
     #[arg(long)]
     pub no_token: bool,
+    /// The certificate (PEM, with those between it and its authority) that https:// listeners show
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The certificate's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// Take clients with a certificate of this authority (PEM) without a token
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// The tokens of callers from other machines, as `plugpen token` writes them
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+    /// Allow http:// on loopback addresses, where all users of this machine can reach it
+    #[arg(long)]
+    pub insecure_loopback: bool,
+    /// Where callers from other machines may open plugins; repeatable [default: the standard plugin folders]
+    #[arg(long, value_name = "DIR")]
+    pub plugin_folder: Vec<PathBuf>,
 }
 
 /// Form of the log.
@@ -84,16 +105,38 @@ struct File {
     log_level: Option<String>,
     sandbox: Option<String>,
     no_token: bool,
+    tls: Option<TlsTable>,
+    tokens: Option<PathBuf>,
+    insecure_loopback: bool,
+    plugin_folders: Vec<PathBuf>,
     grace_seconds: Option<u32>,
     limits: Limits,
     deadlines: Deadlines,
 }
 
+/// The files of TLS, in the TOML file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    cert: PathBuf,
+    key: PathBuf,
+    client_ca: Option<PathBuf>,
+    client_scope: Option<Scope>,
+}
+
 /// Everything the daemon was told, complete and checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Paths of the Unix sockets to listen on; never empty.
-    pub listen: Vec<PathBuf>,
+    /// Where to listen; never empty.
+    pub listen: Vec<Address>,
+    /// What `https://` listeners show.
+    pub tls: Option<TlsFiles>,
+    /// What a client's certificate is good for without a token.
+    pub certificate_scope: Scope,
+    /// The file of tokens for callers from elsewhere.
+    pub tokens: Option<PathBuf>,
+    /// Where callers from elsewhere may open plugins, where not in the standard folders.
+    pub plugin_folders: Vec<PathBuf>,
     /// Sockets, token and the workers' directories.
     pub runtime_dir: PathBuf,
     /// The worker program.
@@ -181,10 +224,20 @@ impl Config {
         };
         let mut listen = addresses
             .iter()
-            .map(|address| unix_path(address))
-            .collect::<Result<Vec<_>, _>>()?;
+            .map(|address| {
+                Address::parse(address, flags.insecure_loopback || file.insecure_loopback)
+            })
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(ConfigError::Value)?;
         if listen.is_empty() {
-            listen.push(runtime_dir.join("plugpend.sock"));
+            listen.push(Address::Unix(runtime_dir.join("plugpend.sock")));
+        }
+        let tls = tls_files(flags, file.tls.as_ref());
+        let is_remote = |address: &Address| matches!(address, Address::Tls(_));
+        if tls.is_none() && listen.iter().any(is_remote) {
+            return Err(ConfigError::Value(
+                "an https:// address needs a certificate; give --tls-cert and --tls-key, or [tls] cert and key in the configuration".into(),
+            ));
         }
         let sandbox = match (flags.sandbox, file.sandbox) {
             (Some(level), _) => level,
@@ -194,10 +247,23 @@ impl Config {
         bounds::check(&file.limits, &file.deadlines)?;
         Ok(Self {
             listen,
+            tls,
+            certificate_scope: file
+                .tls
+                .and_then(|tls| tls.client_scope)
+                .unwrap_or(Scope::Play),
+            tokens: flags.tokens.clone().or(file.tokens),
+            plugin_folders: readable(
+                "plugin_folder",
+                [file.plugin_folders, flags.plugin_folder.clone()].concat(),
+            )?,
             worker: worker_program(flags.worker.clone().or(file.worker))?,
             device: named_or_beside(flags.device.clone().or(file.device), "plugpen-device"),
             sound: sound_environment(),
-            read_only: readable([file.read_only, flags.read_only.clone()].concat())?,
+            read_only: readable(
+                "read_only",
+                [file.read_only, flags.read_only.clone()].concat(),
+            )?,
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             log_level: flags
                 .log_level
@@ -228,22 +294,29 @@ fn read(path: &Path) -> Result<File, ConfigError> {
     })
 }
 
-fn unix_path(address: &str) -> Result<PathBuf, ConfigError> {
-    match address.strip_prefix("unix:") {
-        Some(path) if Path::new(path).is_absolute() => Ok(path.into()),
-        _ => Err(ConfigError::Value(format!(
-            "cannot listen on {address:?}; expected unix:/absolute/path"
-        ))),
+fn tls_files(flags: &Flags, file: Option<&TlsTable>) -> Option<TlsFiles> {
+    match (&flags.tls_cert, &flags.tls_key, file) {
+        (Some(certificate), Some(key), _) => Some(TlsFiles {
+            certificate: certificate.clone(),
+            key: key.clone(),
+            client_authority: flags.tls_client_ca.clone(),
+        }),
+        (_, _, Some(table)) => Some(TlsFiles {
+            certificate: table.cert.clone(),
+            key: table.key.clone(),
+            client_authority: table.client_ca.clone(),
+        }),
+        _ => None,
     }
 }
 
 /// Absolute and there: a misspelt path would only show as plugins that do not load.
-fn readable(paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, ConfigError> {
+fn readable(setting: &str, paths: Vec<PathBuf>) -> Result<Vec<PathBuf>, ConfigError> {
     let canonical = paths.into_iter().map(|path| {
         let found = path.canonicalize();
         found.map_err(|error| {
             ConfigError::Value(format!(
-                "read_only names {}, which cannot be read: {error}",
+                "{setting} names {}, which cannot be read: {error}",
                 path.display()
             ))
         })
@@ -316,13 +389,13 @@ mod tests {
     fn flags_win_over_the_file_and_the_file_over_defaults() {
         let toml = "sandbox = \"off\"\nlisten = [\"unix:/a\"]\n[limits]\nworkers = 3\n";
         let config = load(toml, &["--listen", "unix:/b"]).unwrap();
-        assert_eq!(config.listen, [PathBuf::from("/b")]);
+        assert_eq!(config.listen, [Address::Unix("/b".into())]);
         assert_eq!(config.sandbox, Sandbox::Off);
         assert_eq!((config.limits.workers, config.limits.probes), (3, 4));
         let config = load("read_only = [\"/usr\"]", &["--read-only", "/etc/.."]).unwrap();
         assert_eq!(config.read_only, [PathBuf::from("/usr"), "/".into()]);
         let config = load("", &["--runtime-dir", "/r"]).unwrap();
-        assert_eq!(config.listen, [PathBuf::from("/r/plugpend.sock")]);
+        assert_eq!(config.listen, [Address::Unix("/r/plugpend.sock".into())]);
         assert!(config.token);
     }
 
@@ -334,6 +407,10 @@ mod tests {
             ("read_only = [\"/nowhere\"]", "/nowhere"),
             ("listen = [\"tcp:1\"]", "unix:/absolute"),
             ("listen = [\"unix:x\"]", "unix:/absolute"),
+            ("listen = [\"https://0.0.0.0:1\"]", "--tls-cert"),
+            ("listen = [\"http://127.0.0.1:1\"]", "--insecure-loopback"),
+            ("plugin_folders = [\"/nowhere\"]", "plugin_folder names"),
+            ("[tls]\ncert = \"/c\"", "key"),
             ("[deadlines]\nload_seconds = -1", "load_seconds"),
             ("[deadlines]\nblock_seconds = nan", "block_seconds"),
             ("[limits]\nstate_bytes = 1000000000", "state_bytes"),

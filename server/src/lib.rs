@@ -12,6 +12,7 @@
 //!    typed error, then the session's watchers hear of it.
 #![forbid(unsafe_code)]
 
+mod address;
 mod api;
 mod calls;
 mod config;
@@ -22,6 +23,7 @@ mod devices;
 mod discovery;
 mod events;
 mod fd_door;
+mod front;
 mod gate;
 mod ids;
 mod jail_check;
@@ -29,13 +31,18 @@ mod launcher;
 mod lifeline;
 mod live_workers;
 mod lock;
+mod pace;
 mod plugins;
 mod proc_stat;
 mod rings;
 mod runtime_dir;
+mod scope;
 mod serve;
 mod session;
+mod streams;
+mod tls;
 mod token;
+mod tokens;
 mod watchdog;
 mod worker_client;
 

@@ -12,7 +12,7 @@ use plugpen_proto::v1::{
     OpenedPlugin, PluginState, Restarted,
 };
 use plugpen_proto::worker::{self, AttachStage};
-use plugpen_shm::Regions;
+use plugpen_shm::{ClientEnd, Regions};
 use plugpen_warden::KillCause;
 
 use crate::config::Class;
@@ -108,8 +108,33 @@ impl Plugin {
         if lock(&self.now).played_by.is_some() {
             return Err(played(&self.handle));
         }
+        if lock(&self.now).options.audio_path() == AudioPath::Stream {
+            // The rings are made when the stream begins.
+            self.worker()?;
+            let shape = lock(&self.now).audio.clone();
+            return shape.ok_or_else(|| without_audio(&self.handle));
+        }
         let (shape, regions) = self.fresh_rings(daemon).await?;
         daemon.ticket(shape, &regions)
+    }
+
+    /// Fresh rings for a stream of blocks: their shape, the client's end, and the worker at the
+    /// other.
+    ///
+    /// # Errors
+    /// The plugin was opened without audio, is played by a device, is dead or closed.
+    pub async fn attach_stream(
+        &self,
+        daemon: &Daemon,
+    ) -> Result<(AudioRings, ClientEnd, Arc<Worker>), Error> {
+        let _turn = self.lifecycle.lock().await;
+        if lock(&self.now).played_by.is_some() {
+            return Err(played(&self.handle));
+        }
+        let worker = self.worker()?;
+        let (shape, regions) = self.fresh_rings(daemon).await?;
+        let end = rings::client_end(&shape, &regions)?;
+        Ok((shape, end, worker))
     }
 
     async fn fresh_rings(&self, daemon: &Daemon) -> Result<(AudioRings, Arc<Regions>), Error> {

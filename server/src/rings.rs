@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use plugpen_proto::Error;
-use plugpen_proto::limits::{EVENT_BYTES, MAX_CHANNELS, MAX_PARAMETERS, RING_DEPTH};
+use plugpen_proto::limits::{
+    EVENT_BYTES, MAX_AUDIO_MESSAGE, MAX_CHANNELS, MAX_PARAMETERS, RING_DEPTH,
+};
 use plugpen_proto::v1::{AudioRings, ErrorReason, OpenOptions, OpenedPlugin};
 use plugpen_proto::worker::AttachRings;
-use plugpen_shm::{Regions, RingSpec};
+use plugpen_shm::{ClientEnd, Regions, RingSpec};
 use prost::Message as _;
 
 use crate::worker_client::{Terms, Worker};
@@ -140,6 +142,47 @@ pub async fn attach(
     worker.set_rings(regions.clone());
     Ok(regions)
 }
+
+/// The client's end of rings, for a client that is served from here.
+///
+/// # Errors
+/// The system has no descriptors or memory left.
+pub fn client_end(shape: &AudioRings, regions: &Regions) -> Result<ClientEnd, Error> {
+    let layout = RingSpec::try_from(shape)
+        .and_then(|spec| spec.layout())
+        .map_err(|error| Error::bug(error.to_string()))?;
+    let end = regions
+        .client_fds()
+        .and_then(|fds| ClientEnd::attach(fds, &layout));
+    end.map_err(|error| {
+        Error::new(
+            ErrorReason::LimitReached,
+            format!("no shared memory for the audio: {error}"),
+        )
+    })
+}
+
+/// Checks that a block of this shape fits a message of a stream.
+///
+/// # Errors
+/// Names the sizes.
+pub fn check_stream(shape: &AudioRings) -> Result<(), Error> {
+    let channels = u64::from(shape.input_channels.max(shape.output_channels));
+    let samples = channels * u64::from(shape.max_frames) * u64::from(shape.sample_bytes);
+    // An event takes no more in a message than in a ring.
+    let bytes = samples.saturating_add(u64::from(shape.event_bytes));
+    let most = u64::try_from(MAX_AUDIO_MESSAGE - MESSAGE_OVERHEAD).unwrap_or(u64::MAX);
+    if bytes <= most {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "a block of {} frames in {channels} channels and its events can have {bytes} bytes, and a stream carries {most}; open the plugin with a smaller max_block_size",
+        shape.max_frames
+    )))
+}
+
+/// What a message has beside its block's samples and events, generously.
+const MESSAGE_OVERHEAD: usize = 4096;
 
 #[cfg(test)]
 mod tests {

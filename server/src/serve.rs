@@ -1,28 +1,35 @@
 //! The daemon's life: take the directory, listen, serve, drain, leave nothing.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, StreamExt};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use plugpen_proto::limits::MAX_AUDIO_MESSAGE;
 use plugpen_proto::v1;
-use tokio::net::UnixListener;
-use tokio::sync::oneshot;
-use tokio_stream::wrappers::UnixListenerStream;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
 use tonic::transport::Server;
 use tonic_health::pb::FILE_DESCRIPTOR_SET as HEALTH_DESCRIPTORS;
 
+use crate::address::Address;
 use crate::api::Api;
 use crate::config::Config;
 use crate::connection::Connection;
 use crate::daemon::Daemon;
 use crate::fd_door::FdDoor;
-use crate::gate::GateLayer;
+use crate::front;
+use crate::gate::{GateLayer, Rules};
 use crate::launcher::Launcher;
 use crate::lifeline::Lifeline;
+use crate::pace::Pace;
 use crate::runtime_dir::{RuntimeDir, RuntimeDirError};
+use crate::tls::Tls;
 use crate::token::Token;
+use crate::tokens::Tokens;
 use crate::watchdog;
 
 /// Why the daemon cannot run.
@@ -50,6 +57,17 @@ pub enum ServeError {
     /// A listener that the runtime does not take.
     #[error("cannot listen: {0}")]
     Listen(io::Error),
+    /// An address that is taken or not this machine's.
+    #[error("cannot listen on {address}: {source}")]
+    Bind {
+        /// The address.
+        address: Address,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The certificate or the tokens.
+    #[error("{0}")]
+    Credentials(String),
     /// The reflection service's descriptors.
     #[error("cannot describe the services: {0}")]
     Reflection(String),
@@ -86,20 +104,29 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
         dir.dispose();
     }
     let token = match config.token {
-        true => Some(Arc::new(Token::create(&dir.token()).map_err(|source| {
+        true => Some(Token::create(&dir.token()).map_err(|source| {
             let path = dir.token();
             ServeError::Token { path, source }
-        })?)),
+        })?),
         false => None,
     };
-    let door = listen(&mut dir, &config, None)?;
-    let listeners = (0..config.listen.len())
-        .map(|index| listen(&mut dir, &config, Some(index)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let rules = Rules {
+        token,
+        tokens: match &config.tokens {
+            Some(path) => Some(Tokens::open(path.clone()).map_err(ServeError::Credentials)?),
+            None => None,
+        },
+        certificate_scope: config.certificate_scope,
+        pace: Pace::new(config.limits.calls_per_second),
+    };
+    let door = dir.door();
+    let door = listen(&mut dir, &door)?;
+    let listening = Listening::begin(&mut dir, &config).await?;
 
     let launcher = Launcher::new(&config, dir.workers());
     let daemon = Arc::new(Daemon::new(config, launcher, FdDoor::new(dir.door())));
-    let background = [
+    let mut background = listening.background;
+    background.extend([
         tokio::spawn(daemon.door.clone().serve(door)),
         tokio::spawn(watchdog::watch(
             daemon.launcher.clone(),
@@ -109,23 +136,27 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
             let daemon = daemon.clone();
             async move { daemon.close_abandoned().await }
         }),
-    ];
+    ]);
     let (health, health_service) = tonic_health::server::health_reporter();
     health
         .set_service_status("", tonic_health::ServingStatus::Serving)
         .await;
-    let connections = stream::select_all(listeners.into_iter().map(UnixListenerStream::new))
-        .map(|accepted| accepted.map(Connection::new));
+    let connections = stream::select_all(listening.connections);
     let api = Api(daemon.clone());
     let (finish, hang_up) = oneshot::channel();
-    let services = router(&daemon, token, &api)?
+    let services = router(&daemon, rules, &api)?
         .add_service(health_service)
         .serve_with_incoming_shutdown(connections, async {
             // Either way it is time.
             let _ = hang_up.await;
         });
     let mut server = tokio::spawn(services);
-    tracing::info!(listen = ?daemon.config.listen, pid = std::process::id(), "ready");
+    let addresses: Vec<_> = listening
+        .addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    tracing::info!(listen = ?addresses, pid = std::process::id(), "ready");
 
     if let Some(lifeline) = &lifeline
         && let Err(error) = lifeline.ready()
@@ -171,23 +202,69 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     ended
 }
 
-fn listen(
-    dir: &mut RuntimeDir,
-    config: &Config,
-    index: Option<usize>,
-) -> Result<UnixListener, ServeError> {
-    let path = match index {
-        Some(index) => config.listen[index].clone(),
-        None => dir.door(),
-    };
-    UnixListener::from_std(dir.listen(&path)?).map_err(ServeError::Listen)
+fn listen(dir: &mut RuntimeDir, path: &Path) -> Result<UnixListener, ServeError> {
+    UnixListener::from_std(dir.listen(path)?).map_err(ServeError::Listen)
+}
+
+/// All places where clients come in.
+struct Listening {
+    connections: Vec<BoxStream<'static, io::Result<Connection>>>,
+    background: Vec<JoinHandle<()>>,
+    /// As they are: with the ports that the system chose.
+    addresses: Vec<Address>,
+}
+
+impl Listening {
+    async fn begin(dir: &mut RuntimeDir, config: &Config) -> Result<Self, ServeError> {
+        let places = Arc::new(Semaphore::new(config.limits.connections));
+        let mut all = Self {
+            connections: Vec::new(),
+            background: Vec::new(),
+            addresses: Vec::new(),
+        };
+        for address in &config.listen {
+            let (at, tls) = match address {
+                Address::Unix(path) => {
+                    let stream = UnixListenerStream::new(listen(dir, path)?);
+                    let stream = stream.map(|accepted| accepted.map(Connection::local));
+                    all.connections.push(stream.boxed());
+                    all.addresses.push(address.clone());
+                    continue;
+                }
+                Address::Plain(at) => (*at, None),
+                Address::Tls(at) => {
+                    let files = config.tls.clone().ok_or_else(|| {
+                        ServeError::Credentials("an https:// address needs a certificate".into())
+                    })?;
+                    let tls = Tls::open(files).map_err(ServeError::Credentials)?;
+                    (*at, Some(tls))
+                }
+            };
+            let failed = |source| ServeError::Bind {
+                address: address.clone(),
+                source,
+            };
+            let listener = TcpListener::bind(at).await.map_err(failed)?;
+            let bound = listener.local_addr().map_err(failed)?;
+            all.addresses.push(match tls {
+                Some(_) => Address::Tls(bound),
+                None => Address::Plain(bound),
+            });
+            let (ready, connections) = front::channel();
+            all.connections
+                .push(ReceiverStream::new(connections).map(Ok).boxed());
+            let accepting = front::accept(listener, tls, places.clone(), ready);
+            all.background.push(tokio::spawn(accepting));
+        }
+        Ok(all)
+    }
 }
 
 type Layers = tower::layer::util::Stack<GateLayer, tower::layer::util::Identity>;
 
 fn router(
     daemon: &Arc<Daemon>,
-    token: Option<Arc<Token>>,
+    rules: Rules,
     api: &Api,
 ) -> Result<tonic::transport::server::Router<Layers>, ServeError> {
     let reflection = || {
@@ -202,7 +279,7 @@ fn router(
         .max_concurrent_streams(Some(MAX_STREAMS))
         .initial_stream_window_size(Some(WINDOWS.0))
         .initial_connection_window_size(Some(WINDOWS.1))
-        .layer(GateLayer::new(token, daemon.calls.clone()))
+        .layer(GateLayer::new(rules, daemon.calls.clone()))
         .add_service(v1::server_service_server::ServerServiceServer::new(
             api.clone(),
         ))
@@ -218,6 +295,10 @@ fn router(
         .add_service(v1::playback_service_server::PlaybackServiceServer::new(
             api.clone(),
         ))
+        .add_service(
+            v1::audio_service_server::AudioServiceServer::new(api.clone())
+                .max_decoding_message_size(MAX_AUDIO_MESSAGE),
+        )
         .add_service(v1::bus_service_server::BusServiceServer::new(api.clone()))
         .add_service(v1::discovery_service_server::DiscoveryServiceServer::new(
             api.clone(),

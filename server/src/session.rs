@@ -32,6 +32,8 @@ pub struct Session {
     pub id: String,
     /// What the client calls itself.
     pub name: String,
+    /// Whose it is, as the gate tells callers apart.
+    pub client: Arc<str>,
     /// Its events.
     pub hub: Arc<Hub>,
     /// Those of all sessions.
@@ -55,10 +57,17 @@ struct Inner {
 }
 
 impl Session {
-    fn new(id: String, name: String, limits: &Limits, everyone: Arc<Hub>) -> Self {
+    fn new(
+        id: String,
+        name: String,
+        client: Arc<str>,
+        limits: &Limits,
+        everyone: Arc<Hub>,
+    ) -> Self {
         Self {
             id,
             name,
+            client,
             hub: Arc::new(Hub::new(limits.watchers_per_session)),
             everyone,
             max_plugins: limits.plugins_per_session,
@@ -313,7 +322,12 @@ impl Sessions {
     ///
     /// # Errors
     /// There are too many.
-    pub fn open(&self, client_name: &str, peer: &Arc<Peer>) -> Result<Arc<Session>, Error> {
+    pub fn open(
+        &self,
+        client_name: &str,
+        client: &Arc<str>,
+        peer: &Arc<Peer>,
+    ) -> Result<Arc<Session>, Error> {
         let id = ids::random_hex::<16>().map_err(|error| Error::bug(error.to_string()))?;
         let name: String = client_name
             .chars()
@@ -323,6 +337,7 @@ impl Sessions {
         let session = Arc::new(Session::new(
             id.clone(),
             name,
+            client.clone(),
             &self.limits,
             self.everyone.clone(),
         ));
@@ -385,10 +400,14 @@ mod tests {
     use super::*;
 
     fn peer() -> Arc<Peer> {
-        Arc::new(Peer {
+        Arc::new(Peer::Local {
             uid: None,
             pid: None,
         })
+    }
+
+    fn open(sessions: &Sessions, name: &str, peer: &Arc<Peer>) -> Result<Arc<Session>, Error> {
+        sessions.open(name, &"owner".into(), peer)
     }
 
     fn sessions(sessions: usize) -> Sessions {
@@ -403,7 +422,7 @@ mod tests {
     fn a_session_outlives_its_connection_by_the_grace_period() {
         let sessions = sessions(2);
         let first = peer();
-        let session = sessions.open("test", &first).unwrap();
+        let session = open(&sessions, "test", &first).unwrap();
         let later = Instant::now() + Duration::from_secs(1000);
         let grace = Duration::from_secs(10);
         assert!(sessions.abandoned(later, grace).is_empty());
@@ -425,9 +444,9 @@ mod tests {
     #[test]
     fn limits_hold_and_places_are_given_back() {
         let sessions = sessions(1);
-        let session = sessions.open("a\nb", &peer()).unwrap();
+        let session = open(&sessions, "a\nb", &peer()).unwrap();
         assert_eq!(session.name, "ab");
-        let full = sessions.open("b", &peer()).err().unwrap();
+        let full = open(&sessions, "b", &peer()).err().unwrap();
         assert_eq!(full.reason, ErrorReason::LimitReached);
         let place = session.reserve().unwrap();
         let _other = session.reserve().unwrap();
@@ -443,7 +462,7 @@ mod tests {
     #[test]
     fn repeated_requests_meet_and_old_ones_are_forgotten() {
         let sessions = sessions(1);
-        let session = sessions.open("a", &peer()).unwrap();
+        let session = open(&sessions, "a", &peer()).unwrap();
         let first = session.opening("x");
         assert!(Arc::ptr_eq(&first, &session.opening("x")));
         (0..REMEMBERED_REQUESTS).for_each(|i| drop(session.opening(&i.to_string())));

@@ -58,7 +58,7 @@ impl Context {
     /// It is not found, or does not open.
     pub fn open_quietly(&self, which: &Which, pace: Pace) -> Result<Plugin, Failure> {
         let options = OpenOptions {
-            audio: false,
+            audio_path: plugpen::AudioPath::None,
             ..pace.or(self.pace).options()
         };
         self.open(which, options)

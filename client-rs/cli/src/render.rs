@@ -161,7 +161,7 @@ impl Plan<'_> {
     fn presets(&self) -> Result<Vec<Preset>, Failure> {
         if let Some(list) = &self.render.programs {
             let options = OpenOptions {
-                audio: false,
+                audio_path: plugpen::AudioPath::None,
                 ..self.options.clone()
             };
             let opened = self.spec.open(&self.context.server, &options)?;

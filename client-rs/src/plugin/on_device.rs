@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use plugpen_proto::v1::{AttachAudioRequest, ErrorReason};
+use plugpen_proto::v1::ErrorReason;
 
 use super::Plugin;
 use super::shared::lock;
-use crate::connection::{Call, QUICK};
 use crate::device::DeviceLink;
 use crate::error::{Error, Result};
 use crate::ring_processor::RingProcessor;
@@ -110,18 +109,7 @@ impl Plugin {
     }
 
     fn fetch_rings(&self) -> Result<()> {
-        self.shared.check_alive()?;
-        let request = AttachAudioRequest {
-            handle: self.shared.handle.clone(),
-        };
-        let attached = self.shared.connection.call(
-            Call::new("AttachAudio", QUICK),
-            request,
-            |mut api, request| async move { api.plugins.attach_audio(request).await },
-        )?;
-        let rings = attached
-            .audio
-            .ok_or_else(|| Error::bug("the daemon attached audio and made no rings"))?;
+        let rings = self.shared.fresh_rings()?;
         let mut audio = self.take_rings()?;
         self.shared.submitted.store(0, Ordering::Release);
         audio.replace(RingProcessor::attach(self.shared.clone(), &rings)?);

@@ -6,14 +6,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::v1::{
-    Death, DeathKind, ErrorReason, GetPluginRequest, OpenedPlugin, Parameter, ProcessorChanged,
+    AttachAudioRequest, AudioRings, Death, DeathKind, ErrorReason, GetPluginRequest, OpenedPlugin,
+    Parameter, ProcessorChanged,
 };
 use tonic::{Request, Response, Status};
 
 use crate::callbacks::{
     CHANGE_LATENCY, CHANGE_NON_PARAM_STATE, CHANGE_PARAM_INFO, CHANGE_PROGRAM, Callbacks,
 };
-use crate::connection::{Api, Call, Connection};
+use crate::connection::{Api, Call, Connection, QUICK};
 use crate::error::{self, Error, Result};
 use crate::journal::Journal;
 use crate::plugin::files::Handed;
@@ -317,6 +318,26 @@ impl Shared {
         }
         drop(life);
         self.ask_for_death()
+    }
+
+    /// Rings for a new holder of this client's end.
+    ///
+    /// # Errors
+    /// `PluginDead`, `PluginClosed`, and those of every call.
+    pub(crate) fn fresh_rings(&self) -> Result<AudioRings> {
+        self.check_alive()?;
+        let request = AttachAudioRequest {
+            handle: self.handle.clone(),
+        };
+        let attached = self.connection.call(
+            Call::new("AttachAudio", QUICK),
+            request,
+            |mut api, request| async move { api.plugins.attach_audio(request).await },
+        );
+        attached
+            .map_err(|error| self.note(error))?
+            .audio
+            .ok_or_else(|| Error::bug("the daemon attached audio and made no rings"))
     }
 
     /// What really went wrong where the rings were not handed out: the worker may have died since

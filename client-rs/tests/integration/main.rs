@@ -8,3 +8,4 @@ mod dying;
 mod hearing;
 mod playing;
 mod rendering;
+mod streaming;

@@ -224,7 +224,7 @@ fn reset_and_bypass_come_after_the_blocks_before_them() {
 fn a_plugin_without_audio_has_everything_else() {
     let server = server();
     let options = OpenOptions {
-        audio: false,
+        audio_path: plugpen::AudioPath::None,
         ..OpenOptions::default()
     };
     let plugin = server.open("null:gain", &options).unwrap();

@@ -11,7 +11,7 @@ pub use output::OutputSlot;
 
 use crate::end::{End, RingError};
 use crate::header::OutputHeader;
-use crate::layout::{COLLECTED, Layout, OUTPUT_HEADER};
+use crate::layout::{COLLECTED, Layout, OUTPUT_HEADER, RingSpec};
 use crate::protocol::ClientIndex;
 use crate::region::{Region, RegionError, SystemRegion};
 use crate::status::Role;
@@ -58,6 +58,11 @@ impl ClientEnd {
             index: ClientIndex::new(depth),
             sent: vec![(0, false); depth as usize],
         }
+    }
+
+    /// What the ring was made for.
+    pub fn spec(&self) -> &RingSpec {
+        self.end.layout.spec()
     }
 
     /// Blocks submitted so far.

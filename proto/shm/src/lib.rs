@@ -62,6 +62,8 @@
 //! once, checked and then used, and there is never a reference into shared memory.
 
 #[cfg(not(loom))]
+mod bridge;
+#[cfg(not(loom))]
 mod client;
 #[cfg(not(loom))]
 mod end;
@@ -94,6 +96,7 @@ mod worker;
 
 #[cfg(not(loom))]
 pub use crate::{
+    bridge::check_block,
     client::{ClientEnd, InputSlot, OutputSlot},
     end::RingError,
     events::EventsFull,
@@ -101,5 +104,5 @@ pub use crate::{
     layout::{Layout, LayoutError, RingSpec},
     region::RegionError,
     regions::{Progress, Regions},
-    worker::{Interrupter, WorkSlot, WorkerEnd},
+    worker::{Interrupter, Relay, WorkSlot, WorkerEnd},
 };

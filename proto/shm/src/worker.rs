@@ -1,6 +1,7 @@
 //! The worker's end of a ring.
 
 mod interrupter;
+mod relay;
 mod slot;
 
 use std::os::fd::OwnedFd;
@@ -8,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use interrupter::Interrupter;
+pub use relay::Relay;
 pub use slot::WorkSlot;
 
 use crate::end::{End, RingError};

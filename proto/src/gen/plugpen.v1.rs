@@ -369,6 +369,2809 @@ impl SandboxState {
         }
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Parameter {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    /// The format's own stable id; LV2: "sym:" and the port's symbol.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// Unit, e.g. "dB"; may be empty.
+    #[prost(string, tag = "4")]
+    pub label: ::prost::alloc::string::String,
+    #[prost(double, tag = "5")]
+    pub value: f64,
+    /// The value as the plugin would show it.
+    #[prost(string, tag = "6")]
+    pub text: ::prost::alloc::string::String,
+    #[prost(double, tag = "7")]
+    pub default_value: f64,
+    /// Number of steps, 0 if continuous.
+    #[prost(uint32, tag = "8")]
+    pub num_steps: u32,
+    #[prost(bool, tag = "9")]
+    pub is_automatable: bool,
+    #[prost(bool, tag = "10")]
+    pub is_boolean: bool,
+    /// JUCE's category: 0 generic, 65536 input gain, 65537 output gain, 131072.. meters.
+    #[prost(uint32, tag = "11")]
+    pub category: u32,
+    /// The range behind 0..1 in plain units.
+    #[prost(double, tag = "12")]
+    pub plain_min: f64,
+    #[prost(double, tag = "13")]
+    pub plain_max: f64,
+    #[prost(bool, tag = "14")]
+    pub is_bypass: bool,
+    #[prost(enumeration = "ParameterKind", tag = "15")]
+    pub kind: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListParametersRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// First index, and how many at most (0: all).
+    #[prost(uint32, tag = "2")]
+    pub start: u32,
+    #[prost(uint32, tag = "3")]
+    pub count: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListParametersResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub parameters: ::prost::alloc::vec::Vec<Parameter>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetParameterRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct GetParameterResponse {
+    #[prost(double, tag = "1")]
+    pub value: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetParameterRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+    /// Finite; clamped to 0..1.
+    #[prost(double, tag = "3")]
+    pub value: f64,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct SetParameterResponse {
+    /// What the plugin now has (steps and clamping applied).
+    #[prost(double, tag = "1")]
+    pub value: f64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetParametersRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetParametersResponse {
+    #[prost(double, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<f64>,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct ParameterValue {
+    #[prost(uint32, tag = "1")]
+    pub index: u32,
+    #[prost(double, tag = "2")]
+    pub value: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SetParametersRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub values: ::prost::alloc::vec::Vec<ParameterValue>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetParametersResponse {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ParameterToTextRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+    #[prost(double, tag = "3")]
+    pub value: f64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ParameterToTextResponse {
+    #[prost(string, tag = "1")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ParameterFromTextRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+    #[prost(string, tag = "3")]
+    pub text: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct ParameterFromTextResponse {
+    #[prost(double, tag = "1")]
+    pub value: f64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BeginParameterGestureRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BeginParameterGestureResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndParameterGestureRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub index: u32,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndParameterGestureResponse {}
+/// A property of single notes. Values are normalised to 0..1.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NoteExpressionType {
+    /// What NoteExpression events name it by: 0 volume, 1 pan, 2 tuning, 3 vibrato,
+    /// 4 expression, 5 brightness; from 100000 on the plugin's own.
+    #[prost(uint32, tag = "1")]
+    pub type_id: u32,
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub short_name: ::prost::alloc::string::String,
+    /// Unit, e.g. "dB"; may be empty.
+    #[prost(string, tag = "4")]
+    pub label: ::prost::alloc::string::String,
+    #[prost(double, tag = "5")]
+    pub default_value: f64,
+    #[prost(double, tag = "6")]
+    pub minimum: f64,
+    #[prost(double, tag = "7")]
+    pub maximum: f64,
+    /// Number of steps, 0 if continuous.
+    #[prost(uint32, tag = "8")]
+    pub num_steps: u32,
+    /// 0.5 is the middle of both directions.
+    #[prost(bool, tag = "9")]
+    pub is_bipolar: bool,
+    /// Counts once, where the note begins.
+    #[prost(bool, tag = "10")]
+    pub is_one_shot: bool,
+    /// Takes the place of the parameter's value rather than moving it.
+    #[prost(bool, tag = "11")]
+    pub is_absolute: bool,
+    /// The parameter that does the same for all notes, if there is one.
+    #[prost(uint32, optional, tag = "12")]
+    pub parameter: ::core::option::Option<u32>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListNoteExpressionsRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// An event input, from 0, and one of its channels, 0 to 15.
+    #[prost(uint32, tag = "2")]
+    pub bus: u32,
+    #[prost(uint32, tag = "3")]
+    pub channel: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListNoteExpressionsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub types: ::prost::alloc::vec::Vec<NoteExpressionType>,
+}
+/// What a parameter's values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum ParameterKind {
+    /// A number.
+    Unspecified = 0,
+    Number = 1,
+    /// A text. It gets a value when ParameterFromText is told it; the value is good for this
+    /// worker only.
+    Text = 2,
+    /// A text that names a file the plugin reads. One outside the worker's reach is handed over
+    /// by StageFile, whose answer is the text to use.
+    Path = 3,
+}
+impl ParameterKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PARAMETER_KIND_UNSPECIFIED",
+            Self::Number => "PARAMETER_KIND_NUMBER",
+            Self::Text => "PARAMETER_KIND_TEXT",
+            Self::Path => "PARAMETER_KIND_PATH",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PARAMETER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "PARAMETER_KIND_NUMBER" => Some(Self::Number),
+            "PARAMETER_KIND_TEXT" => Some(Self::Text),
+            "PARAMETER_KIND_PATH" => Some(Self::Path),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod parameter_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Parameters, by index. Values are normalised to 0..1 unless said otherwise.
+    #[derive(Debug, Clone)]
+    pub struct ParameterServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ParameterServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ParameterServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ParameterServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ParameterServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Everything about every parameter, values and texts included, in one call.
+        pub async fn list_parameters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListParametersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListParametersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/ListParameters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.ParameterService", "ListParameters"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get_parameter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetParameterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetParameterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/GetParameter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "GetParameter"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes effect at the start of the next block and is in the state at once.
+        pub async fn set_parameter(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetParameterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetParameterResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/SetParameter",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "SetParameter"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// All values at once.
+        pub async fn get_parameters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetParametersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetParametersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/GetParameters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "GetParameters"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Many values at once; all or none.
+        pub async fn set_parameters(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetParametersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetParametersResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/SetParameters",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "SetParameters"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn parameter_to_text(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ParameterToTextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ParameterToTextResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/ParameterToText",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.ParameterService", "ParameterToText"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn parameter_from_text(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ParameterFromTextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ParameterFromTextResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/ParameterFromText",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.ParameterService", "ParameterFromText"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn begin_parameter_gesture(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BeginParameterGestureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginParameterGestureResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/BeginParameterGesture",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "plugpen.v1.ParameterService",
+                        "BeginParameterGesture",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn end_parameter_gesture(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndParameterGestureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndParameterGestureResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/EndParameterGesture",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.ParameterService", "EndParameterGesture"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// What can be shaped of each single note; empty where the plugin takes no note expression.
+        pub async fn list_note_expressions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListNoteExpressionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListNoteExpressionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.ParameterService/ListNoteExpressions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.ParameterService", "ListNoteExpressions"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod parameter_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ParameterServiceServer.
+    #[async_trait]
+    pub trait ParameterService: std::marker::Send + std::marker::Sync + 'static {
+        /// Everything about every parameter, values and texts included, in one call.
+        async fn list_parameters(
+            &self,
+            request: tonic::Request<super::ListParametersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListParametersResponse>,
+            tonic::Status,
+        >;
+        async fn get_parameter(
+            &self,
+            request: tonic::Request<super::GetParameterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetParameterResponse>,
+            tonic::Status,
+        >;
+        /// Takes effect at the start of the next block and is in the state at once.
+        async fn set_parameter(
+            &self,
+            request: tonic::Request<super::SetParameterRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetParameterResponse>,
+            tonic::Status,
+        >;
+        /// All values at once.
+        async fn get_parameters(
+            &self,
+            request: tonic::Request<super::GetParametersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetParametersResponse>,
+            tonic::Status,
+        >;
+        /// Many values at once; all or none.
+        async fn set_parameters(
+            &self,
+            request: tonic::Request<super::SetParametersRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetParametersResponse>,
+            tonic::Status,
+        >;
+        async fn parameter_to_text(
+            &self,
+            request: tonic::Request<super::ParameterToTextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ParameterToTextResponse>,
+            tonic::Status,
+        >;
+        async fn parameter_from_text(
+            &self,
+            request: tonic::Request<super::ParameterFromTextRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ParameterFromTextResponse>,
+            tonic::Status,
+        >;
+        async fn begin_parameter_gesture(
+            &self,
+            request: tonic::Request<super::BeginParameterGestureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BeginParameterGestureResponse>,
+            tonic::Status,
+        >;
+        async fn end_parameter_gesture(
+            &self,
+            request: tonic::Request<super::EndParameterGestureRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndParameterGestureResponse>,
+            tonic::Status,
+        >;
+        /// What can be shaped of each single note; empty where the plugin takes no note expression.
+        async fn list_note_expressions(
+            &self,
+            request: tonic::Request<super::ListNoteExpressionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListNoteExpressionsResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Parameters, by index. Values are normalised to 0..1 unless said otherwise.
+    #[derive(Debug)]
+    pub struct ParameterServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ParameterServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ParameterServiceServer<T>
+    where
+        T: ParameterService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.ParameterService/ListParameters" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListParametersSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::ListParametersRequest>
+                    for ListParametersSvc<T> {
+                        type Response = super::ListParametersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListParametersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::list_parameters(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListParametersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/GetParameter" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetParameterSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::GetParameterRequest>
+                    for GetParameterSvc<T> {
+                        type Response = super::GetParameterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetParameterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::get_parameter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetParameterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/SetParameter" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetParameterSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::SetParameterRequest>
+                    for SetParameterSvc<T> {
+                        type Response = super::SetParameterResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetParameterRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::set_parameter(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetParameterSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/GetParameters" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetParametersSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::GetParametersRequest>
+                    for GetParametersSvc<T> {
+                        type Response = super::GetParametersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetParametersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::get_parameters(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetParametersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/SetParameters" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetParametersSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::SetParametersRequest>
+                    for SetParametersSvc<T> {
+                        type Response = super::SetParametersResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetParametersRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::set_parameters(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetParametersSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/ParameterToText" => {
+                    #[allow(non_camel_case_types)]
+                    struct ParameterToTextSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::ParameterToTextRequest>
+                    for ParameterToTextSvc<T> {
+                        type Response = super::ParameterToTextResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ParameterToTextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::parameter_to_text(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ParameterToTextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/ParameterFromText" => {
+                    #[allow(non_camel_case_types)]
+                    struct ParameterFromTextSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::ParameterFromTextRequest>
+                    for ParameterFromTextSvc<T> {
+                        type Response = super::ParameterFromTextResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ParameterFromTextRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::parameter_from_text(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ParameterFromTextSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/BeginParameterGesture" => {
+                    #[allow(non_camel_case_types)]
+                    struct BeginParameterGestureSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::BeginParameterGestureRequest>
+                    for BeginParameterGestureSvc<T> {
+                        type Response = super::BeginParameterGestureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BeginParameterGestureRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::begin_parameter_gesture(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BeginParameterGestureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/EndParameterGesture" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndParameterGestureSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::EndParameterGestureRequest>
+                    for EndParameterGestureSvc<T> {
+                        type Response = super::EndParameterGestureResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EndParameterGestureRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::end_parameter_gesture(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndParameterGestureSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.ParameterService/ListNoteExpressions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListNoteExpressionsSvc<T: ParameterService>(pub Arc<T>);
+                    impl<
+                        T: ParameterService,
+                    > tonic::server::UnaryService<super::ListNoteExpressionsRequest>
+                    for ListNoteExpressionsSvc<T> {
+                        type Response = super::ListNoteExpressionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListNoteExpressionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ParameterService>::list_note_expressions(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListNoteExpressionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ParameterServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.ParameterService";
+    impl<T> tonic::server::NamedService for ParameterServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// How a plugin is opened. Repeated on a restart.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenOptions {
+    /// A file, a bundle, an LV2 URI, or an installed AudioUnit's codes (`aufx:delf:Demo`).
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    /// Chooses within the file: a decimal index, a name, or an identifier
+    /// (`PluginDescription.identifier`). Empty: the first.
+    #[prost(string, tag = "2")]
+    pub selector: ::prost::alloc::string::String,
+    /// Frames a second, finite and above 0.
+    #[prost(double, tag = "3")]
+    pub sample_rate: f64,
+    /// Largest block, 1 to 1048576 frames.
+    #[prost(uint32, tag = "4")]
+    pub max_block_size: u32,
+    /// Wishes; the plugin's own layout wins.
+    #[prost(uint32, tag = "5")]
+    pub in_channels: u32,
+    #[prost(uint32, tag = "6")]
+    pub out_channels: u32,
+    #[prost(uint32, tag = "7")]
+    pub sidechain_channels: u32,
+    #[prost(enumeration = "AudioPath", tag = "8")]
+    pub audio_path: i32,
+    /// Blocks a ring holds, 4 to 64; 0 lets the daemon choose.
+    #[prost(uint32, tag = "9")]
+    pub ring_depth: u32,
+    /// Bytes for the events of one block in each direction; 0 lets the daemon choose.
+    #[prost(uint32, tag = "10")]
+    pub event_bytes: u32,
+    /// Offline work: the plugin may use its best algorithms.
+    #[prost(bool, tag = "11")]
+    pub non_realtime: bool,
+    /// VST2: every call of the plugin to its host becomes a HostCallback event, those
+    /// made while it loads included.
+    #[prost(bool, tag = "12")]
+    pub observe_host_callbacks: bool,
+    /// LV2 ports that can be of several types (morph ports), by symbol: "control", "audio",
+    /// "cv", "atom" or a port class's URI. Others keep their default type.
+    #[prost(map = "string, string", tag = "13")]
+    pub port_types: ::std::collections::HashMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+/// What the rings look like; passed by value and never read back from shared memory.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AudioRings {
+    /// Path of the Unix socket that trades the ticket for descriptors.
+    #[prost(string, tag = "1")]
+    pub door: ::prost::alloc::string::String,
+    /// One-time, valid for 10 seconds.
+    #[prost(bytes = "vec", tag = "2")]
+    pub ticket: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    pub depth: u32,
+    #[prost(uint32, tag = "4")]
+    pub max_frames: u32,
+    /// All channels of a block: main, then sidechain.
+    #[prost(uint32, tag = "5")]
+    pub input_channels: u32,
+    #[prost(uint32, tag = "6")]
+    pub output_channels: u32,
+    #[prost(uint32, tag = "7")]
+    pub event_bytes: u32,
+    /// 4 (f32) or 8 (room for f64 as well).
+    #[prost(uint32, tag = "8")]
+    pub sample_bytes: u32,
+    #[prost(uint64, tag = "9")]
+    pub generation: u64,
+    #[prost(uint32, tag = "10")]
+    pub parameters: u32,
+}
+/// A plugin in its worker.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenedPlugin {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// 1 at first, one more after each restart.
+    #[prost(uint64, tag = "2")]
+    pub generation: u64,
+    #[prost(enumeration = "PluginState", tag = "3")]
+    pub state: i32,
+    #[prost(message, optional, tag = "4")]
+    pub description: ::core::option::Option<PluginDescription>,
+    #[prost(double, tag = "5")]
+    pub sample_rate: f64,
+    #[prost(uint32, tag = "6")]
+    pub max_block_size: u32,
+    /// Channels of the main buses, as the plugin has them.
+    #[prost(uint32, tag = "7")]
+    pub num_input_channels: u32,
+    #[prost(uint32, tag = "8")]
+    pub num_output_channels: u32,
+    #[prost(uint32, tag = "9")]
+    pub sidechain_channels: u32,
+    #[prost(message, repeated, tag = "10")]
+    pub input_buses: ::prost::alloc::vec::Vec<Bus>,
+    #[prost(message, repeated, tag = "11")]
+    pub output_buses: ::prost::alloc::vec::Vec<Bus>,
+    #[prost(uint32, tag = "12")]
+    pub num_parameters: u32,
+    #[prost(uint32, tag = "13")]
+    pub num_programs: u32,
+    #[prost(uint32, tag = "14")]
+    pub latency_samples: u32,
+    #[prost(double, tag = "15")]
+    pub tail_seconds: f64,
+    #[prost(bool, tag = "16")]
+    pub accepts_midi: bool,
+    #[prost(bool, tag = "17")]
+    pub produces_midi: bool,
+    #[prost(bool, tag = "18")]
+    pub is_midi_effect: bool,
+    /// Each note can be shaped on its own. VST3: the plugin lists note expressions.
+    #[prost(bool, tag = "19")]
+    pub supports_mpe: bool,
+    #[prost(bool, tag = "20")]
+    pub supports_double: bool,
+    /// The plugin has a bypass of its own (else the host does it).
+    #[prost(bool, tag = "21")]
+    pub has_bypass: bool,
+    #[prost(uint32, tag = "22")]
+    pub worker_pid: u32,
+    #[prost(message, optional, tag = "23")]
+    pub sandbox: ::core::option::Option<SandboxReport>,
+    /// Set where state is DEAD.
+    #[prost(message, optional, tag = "24")]
+    pub death: ::core::option::Option<Death>,
+    /// Who opened it, for ListPlugins.
+    #[prost(string, tag = "25")]
+    pub session_name: ::prost::alloc::string::String,
+    #[prost(double, tag = "26")]
+    pub age_seconds: f64,
+    /// Resident memory of the worker, bytes; for ListPlugins.
+    #[prost(uint64, tag = "27")]
+    pub memory_bytes: u64,
+    /// CPU seconds the worker has used; for ListPlugins.
+    #[prost(double, tag = "28")]
+    pub cpu_seconds: f64,
+    /// Note expressions reach the plugin; to others they are an error.
+    #[prost(bool, tag = "29")]
+    pub takes_note_expression: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenPluginRequest {
+    #[prost(message, optional, tag = "1")]
+    pub options: ::core::option::Option<OpenOptions>,
+    /// Makes a repeated request return the first one's plugin; any unique string, or empty.
+    #[prost(string, tag = "2")]
+    pub request_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OpenPluginResponse {
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<OpenedPlugin>,
+    /// Absent where audio_path is NONE.
+    #[prost(message, optional, tag = "2")]
+    pub audio: ::core::option::Option<AudioRings>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClosePluginRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClosePluginResponse {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetPluginRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetPluginResponse {
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<OpenedPlugin>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListPluginsRequest {
+    /// 0: 100 at most.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub all_sessions: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListPluginsResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub plugins: ::prost::alloc::vec::Vec<OpenedPlugin>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RestartPluginRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// 0 keeps the rate.
+    #[prost(double, tag = "2")]
+    pub sample_rate: f64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RestartPluginResponse {
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<OpenedPlugin>,
+    #[prost(message, optional, tag = "2")]
+    pub audio: ::core::option::Option<AudioRings>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KillPluginRequest {
+    /// The plugin's handle, or else its worker's process id.
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub worker_pid: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct KillPluginResponse {
+    /// The plugin, dead.
+    #[prost(message, optional, tag = "1")]
+    pub plugin: ::core::option::Option<OpenedPlugin>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttachAudioRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttachAudioResponse {
+    #[prost(message, optional, tag = "1")]
+    pub audio: ::core::option::Option<AudioRings>,
+}
+/// How audio reaches the plugin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum AudioPath {
+    /// Shared memory for clients on the daemon's machine, else a stream.
+    Unspecified = 0,
+    /// Rings in shared memory; local clients only.
+    SharedMemory = 1,
+    /// No audio: parameters, state and descriptions only.
+    None = 2,
+    /// AudioService.StreamAudio, from wherever the client is.
+    Stream = 3,
+}
+impl AudioPath {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "AUDIO_PATH_UNSPECIFIED",
+            Self::SharedMemory => "AUDIO_PATH_SHARED_MEMORY",
+            Self::None => "AUDIO_PATH_NONE",
+            Self::Stream => "AUDIO_PATH_STREAM",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "AUDIO_PATH_UNSPECIFIED" => Some(Self::Unspecified),
+            "AUDIO_PATH_SHARED_MEMORY" => Some(Self::SharedMemory),
+            "AUDIO_PATH_NONE" => Some(Self::None),
+            "AUDIO_PATH_STREAM" => Some(Self::Stream),
+            _ => None,
+        }
+    }
+}
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PluginState {
+    Unspecified = 0,
+    Loading = 1,
+    Ready = 2,
+    Dead = 3,
+    Closed = 4,
+}
+impl PluginState {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PLUGIN_STATE_UNSPECIFIED",
+            Self::Loading => "PLUGIN_STATE_LOADING",
+            Self::Ready => "PLUGIN_STATE_READY",
+            Self::Dead => "PLUGIN_STATE_DEAD",
+            Self::Closed => "PLUGIN_STATE_CLOSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PLUGIN_STATE_UNSPECIFIED" => Some(Self::Unspecified),
+            "PLUGIN_STATE_LOADING" => Some(Self::Loading),
+            "PLUGIN_STATE_READY" => Some(Self::Ready),
+            "PLUGIN_STATE_DEAD" => Some(Self::Dead),
+            "PLUGIN_STATE_CLOSED" => Some(Self::Closed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod plugin_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Opens plugins, each in a worker process of its own, and closes them.
+    #[derive(Debug, Clone)]
+    pub struct PluginServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl PluginServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> PluginServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> PluginServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            PluginServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Starts a worker, loads the plugin in it and makes it ready to play.
+        pub async fn open_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OpenPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenPluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/OpenPlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "OpenPlugin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends the worker. Closing twice is no error.
+        pub async fn close_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ClosePluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ClosePluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/ClosePlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "ClosePlugin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What OpenPlugin said, as it stands now.
+        pub async fn get_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/GetPlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "GetPlugin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The plugins of this session, or of all sessions for `plugpen ps`.
+        pub async fn list_plugins(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListPluginsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPluginsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/ListPlugins",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "ListPlugins"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
+        /// the same handle with a new generation. Restores nothing: the client, which
+        /// knows what was set, does.
+        pub async fn restart_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RestartPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RestartPluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/RestartPlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "RestartPlugin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Kills the worker of any session's plugin, for `plugpen kill`. Its client sees a death.
+        pub async fn kill_plugin(
+            &mut self,
+            request: impl tonic::IntoRequest<super::KillPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KillPluginResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/KillPlugin",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "KillPlugin"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// A fresh one-time ticket for the audio rings; replaces an earlier holder.
+        pub async fn attach_audio(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AttachAudioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AttachAudioResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PluginService/AttachAudio",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PluginService", "AttachAudio"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod plugin_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with PluginServiceServer.
+    #[async_trait]
+    pub trait PluginService: std::marker::Send + std::marker::Sync + 'static {
+        /// Starts a worker, loads the plugin in it and makes it ready to play.
+        async fn open_plugin(
+            &self,
+            request: tonic::Request<super::OpenPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::OpenPluginResponse>,
+            tonic::Status,
+        >;
+        /// Ends the worker. Closing twice is no error.
+        async fn close_plugin(
+            &self,
+            request: tonic::Request<super::ClosePluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ClosePluginResponse>,
+            tonic::Status,
+        >;
+        /// What OpenPlugin said, as it stands now.
+        async fn get_plugin(
+            &self,
+            request: tonic::Request<super::GetPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetPluginResponse>,
+            tonic::Status,
+        >;
+        /// The plugins of this session, or of all sessions for `plugpen ps`.
+        async fn list_plugins(
+            &self,
+            request: tonic::Request<super::ListPluginsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListPluginsResponse>,
+            tonic::Status,
+        >;
+        /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
+        /// the same handle with a new generation. Restores nothing: the client, which
+        /// knows what was set, does.
+        async fn restart_plugin(
+            &self,
+            request: tonic::Request<super::RestartPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RestartPluginResponse>,
+            tonic::Status,
+        >;
+        /// Kills the worker of any session's plugin, for `plugpen kill`. Its client sees a death.
+        async fn kill_plugin(
+            &self,
+            request: tonic::Request<super::KillPluginRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::KillPluginResponse>,
+            tonic::Status,
+        >;
+        /// A fresh one-time ticket for the audio rings; replaces an earlier holder.
+        async fn attach_audio(
+            &self,
+            request: tonic::Request<super::AttachAudioRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AttachAudioResponse>,
+            tonic::Status,
+        >;
+    }
+    /// Opens plugins, each in a worker process of its own, and closes them.
+    #[derive(Debug)]
+    pub struct PluginServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> PluginServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for PluginServiceServer<T>
+    where
+        T: PluginService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.PluginService/OpenPlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenPluginSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::OpenPluginRequest>
+                    for OpenPluginSvc<T> {
+                        type Response = super::OpenPluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OpenPluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::open_plugin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenPluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.PluginService/ClosePlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct ClosePluginSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::ClosePluginRequest>
+                    for ClosePluginSvc<T> {
+                        type Response = super::ClosePluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ClosePluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::close_plugin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ClosePluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.PluginService/GetPlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetPluginSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::GetPluginRequest>
+                    for GetPluginSvc<T> {
+                        type Response = super::GetPluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetPluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::get_plugin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetPluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.PluginService/ListPlugins" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListPluginsSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::ListPluginsRequest>
+                    for ListPluginsSvc<T> {
+                        type Response = super::ListPluginsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListPluginsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::list_plugins(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListPluginsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.PluginService/RestartPlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct RestartPluginSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::RestartPluginRequest>
+                    for RestartPluginSvc<T> {
+                        type Response = super::RestartPluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RestartPluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::restart_plugin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RestartPluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.PluginService/KillPlugin" => {
+                    #[allow(non_camel_case_types)]
+                    struct KillPluginSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::KillPluginRequest>
+                    for KillPluginSvc<T> {
+                        type Response = super::KillPluginResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::KillPluginRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::kill_plugin(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = KillPluginSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.PluginService/AttachAudio" => {
+                    #[allow(non_camel_case_types)]
+                    struct AttachAudioSvc<T: PluginService>(pub Arc<T>);
+                    impl<
+                        T: PluginService,
+                    > tonic::server::UnaryService<super::AttachAudioRequest>
+                    for AttachAudioSvc<T> {
+                        type Response = super::AttachAudioResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AttachAudioRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PluginService>::attach_audio(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AttachAudioSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for PluginServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.PluginService";
+    impl<T> tonic::server::NamedService for PluginServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamAudioRequest {
+    /// The plugin, in the first request only.
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    #[prost(message, repeated, tag = "2")]
+    pub blocks: ::prost::alloc::vec::Vec<InputBlock>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StreamAudioResponse {
+    /// In the first answer only; without a door and a ticket.
+    #[prost(message, optional, tag = "1")]
+    pub rings: ::core::option::Option<AudioRings>,
+    #[prost(message, repeated, tag = "2")]
+    pub blocks: ::prost::alloc::vec::Vec<OutputBlock>,
+}
+/// A block on its way to the plugin.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct InputBlock {
+    /// 0 to `AudioRings.max_frames`.
+    #[prost(uint32, tag = "1")]
+    pub frames: u32,
+    /// Samples are 64-bit; only where `AudioRings.sample_bytes` is 8.
+    #[prost(bool, tag = "2")]
+    pub double: bool,
+    /// The playhead at the block's first frame. None: as last set.
+    #[prost(message, optional, tag = "3")]
+    pub transport: ::core::option::Option<Transport>,
+    /// Little-endian floating-point samples, one channel after another, main before
+    /// sidechain, `frames` each. Channels that are left out at the end are silent.
+    #[prost(bytes = "vec", tag = "4")]
+    pub samples: ::prost::alloc::vec::Vec<u8>,
+    /// By rising offset.
+    #[prost(message, repeated, tag = "5")]
+    pub events: ::prost::alloc::vec::Vec<BlockEvent>,
+}
+/// A block on its way back.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OutputBlock {
+    /// As in the block that was sent.
+    #[prost(uint32, tag = "1")]
+    pub frames: u32,
+    #[prost(bool, tag = "2")]
+    pub double: bool,
+    /// The plugin refused to process it; there are no samples.
+    #[prost(bool, tag = "3")]
+    pub failed: bool,
+    /// The plugin's latency after the block, in frames.
+    #[prost(uint32, tag = "4")]
+    pub latency_samples: u32,
+    /// Events that were lost in either direction.
+    #[prost(uint32, tag = "5")]
+    pub events_dropped: u32,
+    /// As in InputBlock: all output channels.
+    #[prost(bytes = "vec", tag = "6")]
+    pub samples: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "7")]
+    pub events: ::prost::alloc::vec::Vec<BlockEvent>,
+}
+/// Something that happens at a frame of a block.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BlockEvent {
+    /// Frames from the block's start.
+    #[prost(uint32, tag = "1")]
+    pub offset: u32,
+    #[prost(oneof = "block_event::Body", tags = "2, 3, 4, 5")]
+    pub body: ::core::option::Option<block_event::Body>,
+}
+/// Nested message and enum types in `BlockEvent`.
+pub mod block_event {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Body {
+        /// A whole MIDI message, SysEx included.
+        #[prost(bytes, tag = "2")]
+        Midi(::prost::alloc::vec::Vec<u8>),
+        #[prost(message, tag = "3")]
+        Parameter(super::ParameterValue),
+        #[prost(message, tag = "4")]
+        Note(super::BlockNote),
+        #[prost(message, tag = "5")]
+        Expression(super::BlockExpression),
+    }
+}
+/// A note with an id, by which its expressions and its end name it.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct BlockNote {
+    #[prost(int32, tag = "1")]
+    pub id: i32,
+    /// It begins; else it ends.
+    #[prost(bool, tag = "2")]
+    pub begins: bool,
+    /// 0 to 15.
+    #[prost(uint32, tag = "3")]
+    pub channel: u32,
+    /// 0 to 127; 60 is middle C.
+    #[prost(uint32, tag = "4")]
+    pub key: u32,
+    /// 0 to 1.
+    #[prost(float, tag = "5")]
+    pub velocity: f32,
+    /// Cents that it is off its key.
+    #[prost(float, tag = "6")]
+    pub tuning: f32,
+}
+/// A property of one note, at one time.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct BlockExpression {
+    /// The note's id.
+    #[prost(int32, tag = "1")]
+    pub note: i32,
+    /// As `NoteExpressionType.type_id`.
+    #[prost(uint32, tag = "2")]
+    pub type_id: u32,
+    /// 0 to 1.
+    #[prost(double, tag = "3")]
+    pub value: f64,
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod audio_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Audio for clients that cannot share memory with the daemon.
+    #[derive(Debug, Clone)]
+    pub struct AudioServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl AudioServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> AudioServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> AudioServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            AudioServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Blocks through a plugin, answered in order. The first request names the plugin and
+        /// is answered by the shape of its blocks; all that follow carry blocks. There may be
+        /// many blocks in a message, and many messages on the way: what a plugin cannot take
+        /// yet waits, and then the stream is read no further (HTTP/2's flow control). Whoever
+        /// asks again for the same plugin takes it over. When the plugin dies the stream ends
+        /// with its death.
+        pub async fn stream_audio(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::StreamAudioRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::StreamAudioResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.AudioService/StreamAudio",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.AudioService", "StreamAudio"));
+            self.inner.streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod audio_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AudioServiceServer.
+    #[async_trait]
+    pub trait AudioService: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the StreamAudio method.
+        type StreamAudioStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::StreamAudioResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Blocks through a plugin, answered in order. The first request names the plugin and
+        /// is answered by the shape of its blocks; all that follow carry blocks. There may be
+        /// many blocks in a message, and many messages on the way: what a plugin cannot take
+        /// yet waits, and then the stream is read no further (HTTP/2's flow control). Whoever
+        /// asks again for the same plugin takes it over. When the plugin dies the stream ends
+        /// with its death.
+        async fn stream_audio(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::StreamAudioRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<Self::StreamAudioStream>,
+            tonic::Status,
+        >;
+    }
+    /// Audio for clients that cannot share memory with the daemon.
+    #[derive(Debug)]
+    pub struct AudioServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AudioServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AudioServiceServer<T>
+    where
+        T: AudioService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.AudioService/StreamAudio" => {
+                    #[allow(non_camel_case_types)]
+                    struct StreamAudioSvc<T: AudioService>(pub Arc<T>);
+                    impl<
+                        T: AudioService,
+                    > tonic::server::StreamingService<super::StreamAudioRequest>
+                    for StreamAudioSvc<T> {
+                        type Response = super::StreamAudioResponse;
+                        type ResponseStream = T::StreamAudioStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::StreamAudioRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AudioService>::stream_audio(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StreamAudioSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AudioServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.AudioService";
+    impl<T> tonic::server::NamedService for AudioServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListBusesRequest {
     #[prost(string, tag = "1")]
@@ -3146,1084 +5949,6 @@ pub mod discovery_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
-/// How a plugin is opened. Repeated on a restart.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct OpenOptions {
-    /// A file, a bundle, an LV2 URI, or an installed AudioUnit's codes (`aufx:delf:Demo`).
-    #[prost(string, tag = "1")]
-    pub path: ::prost::alloc::string::String,
-    /// Chooses within the file: a decimal index, a name, or an identifier
-    /// (`PluginDescription.identifier`). Empty: the first.
-    #[prost(string, tag = "2")]
-    pub selector: ::prost::alloc::string::String,
-    /// Frames a second, finite and above 0.
-    #[prost(double, tag = "3")]
-    pub sample_rate: f64,
-    /// Largest block, 1 to 1048576 frames.
-    #[prost(uint32, tag = "4")]
-    pub max_block_size: u32,
-    /// Wishes; the plugin's own layout wins.
-    #[prost(uint32, tag = "5")]
-    pub in_channels: u32,
-    #[prost(uint32, tag = "6")]
-    pub out_channels: u32,
-    #[prost(uint32, tag = "7")]
-    pub sidechain_channels: u32,
-    #[prost(enumeration = "AudioPath", tag = "8")]
-    pub audio_path: i32,
-    /// Blocks a ring holds, 4 to 64; 0 lets the daemon choose.
-    #[prost(uint32, tag = "9")]
-    pub ring_depth: u32,
-    /// Bytes for the events of one block in each direction; 0 lets the daemon choose.
-    #[prost(uint32, tag = "10")]
-    pub event_bytes: u32,
-    /// Offline work: the plugin may use its best algorithms.
-    #[prost(bool, tag = "11")]
-    pub non_realtime: bool,
-    /// VST2: every call of the plugin to its host becomes a HostCallback event, those
-    /// made while it loads included.
-    #[prost(bool, tag = "12")]
-    pub observe_host_callbacks: bool,
-    /// LV2 ports that can be of several types (morph ports), by symbol: "control", "audio",
-    /// "cv", "atom" or a port class's URI. Others keep their default type.
-    #[prost(map = "string, string", tag = "13")]
-    pub port_types: ::std::collections::HashMap<
-        ::prost::alloc::string::String,
-        ::prost::alloc::string::String,
-    >,
-}
-/// What the rings look like; passed by value and never read back from shared memory.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AudioRings {
-    /// Path of the Unix socket that trades the ticket for descriptors.
-    #[prost(string, tag = "1")]
-    pub door: ::prost::alloc::string::String,
-    /// One-time, valid for 10 seconds.
-    #[prost(bytes = "vec", tag = "2")]
-    pub ticket: ::prost::alloc::vec::Vec<u8>,
-    #[prost(uint32, tag = "3")]
-    pub depth: u32,
-    #[prost(uint32, tag = "4")]
-    pub max_frames: u32,
-    /// All channels of a block: main, then sidechain.
-    #[prost(uint32, tag = "5")]
-    pub input_channels: u32,
-    #[prost(uint32, tag = "6")]
-    pub output_channels: u32,
-    #[prost(uint32, tag = "7")]
-    pub event_bytes: u32,
-    /// 4 (f32) or 8 (room for f64 as well).
-    #[prost(uint32, tag = "8")]
-    pub sample_bytes: u32,
-    #[prost(uint64, tag = "9")]
-    pub generation: u64,
-    #[prost(uint32, tag = "10")]
-    pub parameters: u32,
-}
-/// A plugin in its worker.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct OpenedPlugin {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    /// 1 at first, one more after each restart.
-    #[prost(uint64, tag = "2")]
-    pub generation: u64,
-    #[prost(enumeration = "PluginState", tag = "3")]
-    pub state: i32,
-    #[prost(message, optional, tag = "4")]
-    pub description: ::core::option::Option<PluginDescription>,
-    #[prost(double, tag = "5")]
-    pub sample_rate: f64,
-    #[prost(uint32, tag = "6")]
-    pub max_block_size: u32,
-    /// Channels of the main buses, as the plugin has them.
-    #[prost(uint32, tag = "7")]
-    pub num_input_channels: u32,
-    #[prost(uint32, tag = "8")]
-    pub num_output_channels: u32,
-    #[prost(uint32, tag = "9")]
-    pub sidechain_channels: u32,
-    #[prost(message, repeated, tag = "10")]
-    pub input_buses: ::prost::alloc::vec::Vec<Bus>,
-    #[prost(message, repeated, tag = "11")]
-    pub output_buses: ::prost::alloc::vec::Vec<Bus>,
-    #[prost(uint32, tag = "12")]
-    pub num_parameters: u32,
-    #[prost(uint32, tag = "13")]
-    pub num_programs: u32,
-    #[prost(uint32, tag = "14")]
-    pub latency_samples: u32,
-    #[prost(double, tag = "15")]
-    pub tail_seconds: f64,
-    #[prost(bool, tag = "16")]
-    pub accepts_midi: bool,
-    #[prost(bool, tag = "17")]
-    pub produces_midi: bool,
-    #[prost(bool, tag = "18")]
-    pub is_midi_effect: bool,
-    /// Each note can be shaped on its own. VST3: the plugin lists note expressions.
-    #[prost(bool, tag = "19")]
-    pub supports_mpe: bool,
-    #[prost(bool, tag = "20")]
-    pub supports_double: bool,
-    /// The plugin has a bypass of its own (else the host does it).
-    #[prost(bool, tag = "21")]
-    pub has_bypass: bool,
-    #[prost(uint32, tag = "22")]
-    pub worker_pid: u32,
-    #[prost(message, optional, tag = "23")]
-    pub sandbox: ::core::option::Option<SandboxReport>,
-    /// Set where state is DEAD.
-    #[prost(message, optional, tag = "24")]
-    pub death: ::core::option::Option<Death>,
-    /// Who opened it, for ListPlugins.
-    #[prost(string, tag = "25")]
-    pub session_name: ::prost::alloc::string::String,
-    #[prost(double, tag = "26")]
-    pub age_seconds: f64,
-    /// Resident memory of the worker, bytes; for ListPlugins.
-    #[prost(uint64, tag = "27")]
-    pub memory_bytes: u64,
-    /// CPU seconds the worker has used; for ListPlugins.
-    #[prost(double, tag = "28")]
-    pub cpu_seconds: f64,
-    /// Note expressions reach the plugin; to others they are an error.
-    #[prost(bool, tag = "29")]
-    pub takes_note_expression: bool,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct OpenPluginRequest {
-    #[prost(message, optional, tag = "1")]
-    pub options: ::core::option::Option<OpenOptions>,
-    /// Makes a repeated request return the first one's plugin; any unique string, or empty.
-    #[prost(string, tag = "2")]
-    pub request_id: ::prost::alloc::string::String,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct OpenPluginResponse {
-    #[prost(message, optional, tag = "1")]
-    pub plugin: ::core::option::Option<OpenedPlugin>,
-    /// Absent where audio_path is NONE.
-    #[prost(message, optional, tag = "2")]
-    pub audio: ::core::option::Option<AudioRings>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ClosePluginRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ClosePluginResponse {}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetPluginRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetPluginResponse {
-    #[prost(message, optional, tag = "1")]
-    pub plugin: ::core::option::Option<OpenedPlugin>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListPluginsRequest {
-    /// 0: 100 at most.
-    #[prost(uint32, tag = "1")]
-    pub page_size: u32,
-    #[prost(string, tag = "2")]
-    pub page_token: ::prost::alloc::string::String,
-    #[prost(bool, tag = "3")]
-    pub all_sessions: bool,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListPluginsResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub plugins: ::prost::alloc::vec::Vec<OpenedPlugin>,
-    #[prost(string, tag = "2")]
-    pub next_page_token: ::prost::alloc::string::String,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RestartPluginRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    /// 0 keeps the rate.
-    #[prost(double, tag = "2")]
-    pub sample_rate: f64,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct RestartPluginResponse {
-    #[prost(message, optional, tag = "1")]
-    pub plugin: ::core::option::Option<OpenedPlugin>,
-    #[prost(message, optional, tag = "2")]
-    pub audio: ::core::option::Option<AudioRings>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct KillPluginRequest {
-    /// The plugin's handle, or else its worker's process id.
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(uint32, tag = "2")]
-    pub worker_pid: u32,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct KillPluginResponse {
-    /// The plugin, dead.
-    #[prost(message, optional, tag = "1")]
-    pub plugin: ::core::option::Option<OpenedPlugin>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AttachAudioRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct AttachAudioResponse {
-    #[prost(message, optional, tag = "1")]
-    pub audio: ::core::option::Option<AudioRings>,
-}
-/// How audio reaches the plugin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum AudioPath {
-    Unspecified = 0,
-    /// Rings in shared memory; local clients only.
-    SharedMemory = 1,
-    /// No audio: parameters, state and descriptions only.
-    None = 2,
-}
-impl AudioPath {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "AUDIO_PATH_UNSPECIFIED",
-            Self::SharedMemory => "AUDIO_PATH_SHARED_MEMORY",
-            Self::None => "AUDIO_PATH_NONE",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "AUDIO_PATH_UNSPECIFIED" => Some(Self::Unspecified),
-            "AUDIO_PATH_SHARED_MEMORY" => Some(Self::SharedMemory),
-            "AUDIO_PATH_NONE" => Some(Self::None),
-            _ => None,
-        }
-    }
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum PluginState {
-    Unspecified = 0,
-    Loading = 1,
-    Ready = 2,
-    Dead = 3,
-    Closed = 4,
-}
-impl PluginState {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "PLUGIN_STATE_UNSPECIFIED",
-            Self::Loading => "PLUGIN_STATE_LOADING",
-            Self::Ready => "PLUGIN_STATE_READY",
-            Self::Dead => "PLUGIN_STATE_DEAD",
-            Self::Closed => "PLUGIN_STATE_CLOSED",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "PLUGIN_STATE_UNSPECIFIED" => Some(Self::Unspecified),
-            "PLUGIN_STATE_LOADING" => Some(Self::Loading),
-            "PLUGIN_STATE_READY" => Some(Self::Ready),
-            "PLUGIN_STATE_DEAD" => Some(Self::Dead),
-            "PLUGIN_STATE_CLOSED" => Some(Self::Closed),
-            _ => None,
-        }
-    }
-}
-/// Generated client implementations.
-#[cfg(feature = "grpc")]
-pub mod plugin_service_client {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    use tonic::codegen::http::Uri;
-    /// Opens plugins, each in a worker process of its own, and closes them.
-    #[derive(Debug, Clone)]
-    pub struct PluginServiceClient<T> {
-        inner: tonic::client::Grpc<T>,
-    }
-    impl PluginServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
-    impl<T> PluginServiceClient<T>
-    where
-        T: tonic::client::GrpcService<tonic::body::Body>,
-        T::Error: Into<StdError>,
-        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
-        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
-    {
-        pub fn new(inner: T) -> Self {
-            let inner = tonic::client::Grpc::new(inner);
-            Self { inner }
-        }
-        pub fn with_origin(inner: T, origin: Uri) -> Self {
-            let inner = tonic::client::Grpc::with_origin(inner, origin);
-            Self { inner }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> PluginServiceClient<InterceptedService<T, F>>
-        where
-            F: tonic::service::Interceptor,
-            T::ResponseBody: Default,
-            T: tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-                Response = http::Response<
-                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
-                >,
-            >,
-            <T as tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
-        {
-            PluginServiceClient::new(InterceptedService::new(inner, interceptor))
-        }
-        /// Compress requests with the given encoding.
-        ///
-        /// This requires the server to support it otherwise it might respond with an
-        /// error.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.send_compressed(encoding);
-            self
-        }
-        /// Enable decompressing responses.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.accept_compressed(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_decoding_message_size(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_encoding_message_size(limit);
-            self
-        }
-        /// Starts a worker, loads the plugin in it and makes it ready to play.
-        pub async fn open_plugin(
-            &mut self,
-            request: impl tonic::IntoRequest<super::OpenPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::OpenPluginResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.PluginService/OpenPlugin",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.PluginService", "OpenPlugin"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// Ends the worker. Closing twice is no error.
-        pub async fn close_plugin(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ClosePluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ClosePluginResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.PluginService/ClosePlugin",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.PluginService", "ClosePlugin"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// What OpenPlugin said, as it stands now.
-        pub async fn get_plugin(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetPluginResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.PluginService/GetPlugin",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.PluginService", "GetPlugin"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// The plugins of this session, or of all sessions for `plugpen ps`.
-        pub async fn list_plugins(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListPluginsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListPluginsResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.PluginService/ListPlugins",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.PluginService", "ListPlugins"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
-        /// the same handle with a new generation. Restores nothing: the client, which
-        /// knows what was set, does.
-        pub async fn restart_plugin(
-            &mut self,
-            request: impl tonic::IntoRequest<super::RestartPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::RestartPluginResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.PluginService/RestartPlugin",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.PluginService", "RestartPlugin"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// Kills the worker of any session's plugin, for `plugpen kill`. Its client sees a death.
-        pub async fn kill_plugin(
-            &mut self,
-            request: impl tonic::IntoRequest<super::KillPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::KillPluginResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.PluginService/KillPlugin",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.PluginService", "KillPlugin"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// A fresh one-time ticket for the audio rings; replaces an earlier holder.
-        pub async fn attach_audio(
-            &mut self,
-            request: impl tonic::IntoRequest<super::AttachAudioRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::AttachAudioResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.PluginService/AttachAudio",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.PluginService", "AttachAudio"));
-            self.inner.unary(req, path, codec).await
-        }
-    }
-}
-/// Generated server implementations.
-#[cfg(feature = "grpc")]
-pub mod plugin_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with PluginServiceServer.
-    #[async_trait]
-    pub trait PluginService: std::marker::Send + std::marker::Sync + 'static {
-        /// Starts a worker, loads the plugin in it and makes it ready to play.
-        async fn open_plugin(
-            &self,
-            request: tonic::Request<super::OpenPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::OpenPluginResponse>,
-            tonic::Status,
-        >;
-        /// Ends the worker. Closing twice is no error.
-        async fn close_plugin(
-            &self,
-            request: tonic::Request<super::ClosePluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ClosePluginResponse>,
-            tonic::Status,
-        >;
-        /// What OpenPlugin said, as it stands now.
-        async fn get_plugin(
-            &self,
-            request: tonic::Request<super::GetPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetPluginResponse>,
-            tonic::Status,
-        >;
-        /// The plugins of this session, or of all sessions for `plugpen ps`.
-        async fn list_plugins(
-            &self,
-            request: tonic::Request<super::ListPluginsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListPluginsResponse>,
-            tonic::Status,
-        >;
-        /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
-        /// the same handle with a new generation. Restores nothing: the client, which
-        /// knows what was set, does.
-        async fn restart_plugin(
-            &self,
-            request: tonic::Request<super::RestartPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::RestartPluginResponse>,
-            tonic::Status,
-        >;
-        /// Kills the worker of any session's plugin, for `plugpen kill`. Its client sees a death.
-        async fn kill_plugin(
-            &self,
-            request: tonic::Request<super::KillPluginRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::KillPluginResponse>,
-            tonic::Status,
-        >;
-        /// A fresh one-time ticket for the audio rings; replaces an earlier holder.
-        async fn attach_audio(
-            &self,
-            request: tonic::Request<super::AttachAudioRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::AttachAudioResponse>,
-            tonic::Status,
-        >;
-    }
-    /// Opens plugins, each in a worker process of its own, and closes them.
-    #[derive(Debug)]
-    pub struct PluginServiceServer<T> {
-        inner: Arc<T>,
-        accept_compression_encodings: EnabledCompressionEncodings,
-        send_compression_encodings: EnabledCompressionEncodings,
-        max_decoding_message_size: Option<usize>,
-        max_encoding_message_size: Option<usize>,
-    }
-    impl<T> PluginServiceServer<T> {
-        pub fn new(inner: T) -> Self {
-            Self::from_arc(Arc::new(inner))
-        }
-        pub fn from_arc(inner: Arc<T>) -> Self {
-            Self {
-                inner,
-                accept_compression_encodings: Default::default(),
-                send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
-            }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> InterceptedService<Self, F>
-        where
-            F: tonic::service::Interceptor,
-        {
-            InterceptedService::new(Self::new(inner), interceptor)
-        }
-        /// Enable decompressing requests with the given encoding.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.accept_compression_encodings.enable(encoding);
-            self
-        }
-        /// Compress responses with the given encoding, if the client supports it.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.send_compression_encodings.enable(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.max_decoding_message_size = Some(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.max_encoding_message_size = Some(limit);
-            self
-        }
-    }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for PluginServiceServer<T>
-    where
-        T: PluginService,
-        B: Body + std::marker::Send + 'static,
-        B::Error: Into<StdError> + std::marker::Send + 'static,
-    {
-        type Response = http::Response<tonic::body::Body>;
-        type Error = std::convert::Infallible;
-        type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, req: http::Request<B>) -> Self::Future {
-            match req.uri().path() {
-                "/plugpen.v1.PluginService/OpenPlugin" => {
-                    #[allow(non_camel_case_types)]
-                    struct OpenPluginSvc<T: PluginService>(pub Arc<T>);
-                    impl<
-                        T: PluginService,
-                    > tonic::server::UnaryService<super::OpenPluginRequest>
-                    for OpenPluginSvc<T> {
-                        type Response = super::OpenPluginResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::OpenPluginRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PluginService>::open_plugin(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = OpenPluginSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.PluginService/ClosePlugin" => {
-                    #[allow(non_camel_case_types)]
-                    struct ClosePluginSvc<T: PluginService>(pub Arc<T>);
-                    impl<
-                        T: PluginService,
-                    > tonic::server::UnaryService<super::ClosePluginRequest>
-                    for ClosePluginSvc<T> {
-                        type Response = super::ClosePluginResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ClosePluginRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PluginService>::close_plugin(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ClosePluginSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.PluginService/GetPlugin" => {
-                    #[allow(non_camel_case_types)]
-                    struct GetPluginSvc<T: PluginService>(pub Arc<T>);
-                    impl<
-                        T: PluginService,
-                    > tonic::server::UnaryService<super::GetPluginRequest>
-                    for GetPluginSvc<T> {
-                        type Response = super::GetPluginResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetPluginRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PluginService>::get_plugin(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = GetPluginSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.PluginService/ListPlugins" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListPluginsSvc<T: PluginService>(pub Arc<T>);
-                    impl<
-                        T: PluginService,
-                    > tonic::server::UnaryService<super::ListPluginsRequest>
-                    for ListPluginsSvc<T> {
-                        type Response = super::ListPluginsResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListPluginsRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PluginService>::list_plugins(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListPluginsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.PluginService/RestartPlugin" => {
-                    #[allow(non_camel_case_types)]
-                    struct RestartPluginSvc<T: PluginService>(pub Arc<T>);
-                    impl<
-                        T: PluginService,
-                    > tonic::server::UnaryService<super::RestartPluginRequest>
-                    for RestartPluginSvc<T> {
-                        type Response = super::RestartPluginResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::RestartPluginRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PluginService>::restart_plugin(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = RestartPluginSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.PluginService/KillPlugin" => {
-                    #[allow(non_camel_case_types)]
-                    struct KillPluginSvc<T: PluginService>(pub Arc<T>);
-                    impl<
-                        T: PluginService,
-                    > tonic::server::UnaryService<super::KillPluginRequest>
-                    for KillPluginSvc<T> {
-                        type Response = super::KillPluginResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::KillPluginRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PluginService>::kill_plugin(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = KillPluginSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.PluginService/AttachAudio" => {
-                    #[allow(non_camel_case_types)]
-                    struct AttachAudioSvc<T: PluginService>(pub Arc<T>);
-                    impl<
-                        T: PluginService,
-                    > tonic::server::UnaryService<super::AttachAudioRequest>
-                    for AttachAudioSvc<T> {
-                        type Response = super::AttachAudioResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::AttachAudioRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as PluginService>::attach_audio(&inner, request).await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = AttachAudioSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                _ => {
-                    Box::pin(async move {
-                        let mut response = http::Response::new(
-                            tonic::body::Body::default(),
-                        );
-                        let headers = response.headers_mut();
-                        headers
-                            .insert(
-                                tonic::Status::GRPC_STATUS,
-                                (tonic::Code::Unimplemented as i32).into(),
-                            );
-                        headers
-                            .insert(
-                                http::header::CONTENT_TYPE,
-                                tonic::metadata::GRPC_CONTENT_TYPE,
-                            );
-                        Ok(response)
-                    })
-                }
-            }
-        }
-    }
-    impl<T> Clone for PluginServiceServer<T> {
-        fn clone(&self) -> Self {
-            let inner = self.inner.clone();
-            Self {
-                inner,
-                accept_compression_encodings: self.accept_compression_encodings,
-                send_compression_encodings: self.send_compression_encodings,
-                max_decoding_message_size: self.max_decoding_message_size,
-                max_encoding_message_size: self.max_encoding_message_size,
-            }
-        }
-    }
-    /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "plugpen.v1.PluginService";
-    impl<T> tonic::server::NamedService for PluginServiceServer<T> {
-        const NAME: &'static str = SERVICE_NAME;
-    }
-}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchEventsRequest {
     /// Only these plugins; none: all of the session.
@@ -4834,1283 +6559,6 @@ pub mod event_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plugpen.v1.EventService";
     impl<T> tonic::server::NamedService for EventServiceServer<T> {
-        const NAME: &'static str = SERVICE_NAME;
-    }
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct Parameter {
-    #[prost(uint32, tag = "1")]
-    pub index: u32,
-    #[prost(string, tag = "2")]
-    pub name: ::prost::alloc::string::String,
-    /// The format's own stable id; LV2: "sym:" and the port's symbol.
-    #[prost(string, tag = "3")]
-    pub id: ::prost::alloc::string::String,
-    /// Unit, e.g. "dB"; may be empty.
-    #[prost(string, tag = "4")]
-    pub label: ::prost::alloc::string::String,
-    #[prost(double, tag = "5")]
-    pub value: f64,
-    /// The value as the plugin would show it.
-    #[prost(string, tag = "6")]
-    pub text: ::prost::alloc::string::String,
-    #[prost(double, tag = "7")]
-    pub default_value: f64,
-    /// Number of steps, 0 if continuous.
-    #[prost(uint32, tag = "8")]
-    pub num_steps: u32,
-    #[prost(bool, tag = "9")]
-    pub is_automatable: bool,
-    #[prost(bool, tag = "10")]
-    pub is_boolean: bool,
-    /// JUCE's category: 0 generic, 65536 input gain, 65537 output gain, 131072.. meters.
-    #[prost(uint32, tag = "11")]
-    pub category: u32,
-    /// The range behind 0..1 in plain units.
-    #[prost(double, tag = "12")]
-    pub plain_min: f64,
-    #[prost(double, tag = "13")]
-    pub plain_max: f64,
-    #[prost(bool, tag = "14")]
-    pub is_bypass: bool,
-    #[prost(enumeration = "ParameterKind", tag = "15")]
-    pub kind: i32,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListParametersRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    /// First index, and how many at most (0: all).
-    #[prost(uint32, tag = "2")]
-    pub start: u32,
-    #[prost(uint32, tag = "3")]
-    pub count: u32,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListParametersResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub parameters: ::prost::alloc::vec::Vec<Parameter>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetParameterRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(uint32, tag = "2")]
-    pub index: u32,
-}
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
-pub struct GetParameterResponse {
-    #[prost(double, tag = "1")]
-    pub value: f64,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct SetParameterRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(uint32, tag = "2")]
-    pub index: u32,
-    /// Finite; clamped to 0..1.
-    #[prost(double, tag = "3")]
-    pub value: f64,
-}
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
-pub struct SetParameterResponse {
-    /// What the plugin now has (steps and clamping applied).
-    #[prost(double, tag = "1")]
-    pub value: f64,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct GetParametersRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct GetParametersResponse {
-    #[prost(double, repeated, tag = "1")]
-    pub values: ::prost::alloc::vec::Vec<f64>,
-}
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
-pub struct ParameterValue {
-    #[prost(uint32, tag = "1")]
-    pub index: u32,
-    #[prost(double, tag = "2")]
-    pub value: f64,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct SetParametersRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(message, repeated, tag = "2")]
-    pub values: ::prost::alloc::vec::Vec<ParameterValue>,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct SetParametersResponse {}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ParameterToTextRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(uint32, tag = "2")]
-    pub index: u32,
-    #[prost(double, tag = "3")]
-    pub value: f64,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ParameterToTextResponse {
-    #[prost(string, tag = "1")]
-    pub text: ::prost::alloc::string::String,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ParameterFromTextRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(uint32, tag = "2")]
-    pub index: u32,
-    #[prost(string, tag = "3")]
-    pub text: ::prost::alloc::string::String,
-}
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
-pub struct ParameterFromTextResponse {
-    #[prost(double, tag = "1")]
-    pub value: f64,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct BeginParameterGestureRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(uint32, tag = "2")]
-    pub index: u32,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct BeginParameterGestureResponse {}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct EndParameterGestureRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    #[prost(uint32, tag = "2")]
-    pub index: u32,
-}
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct EndParameterGestureResponse {}
-/// A property of single notes. Values are normalised to 0..1.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct NoteExpressionType {
-    /// What NoteExpression events name it by: 0 volume, 1 pan, 2 tuning, 3 vibrato,
-    /// 4 expression, 5 brightness; from 100000 on the plugin's own.
-    #[prost(uint32, tag = "1")]
-    pub type_id: u32,
-    #[prost(string, tag = "2")]
-    pub name: ::prost::alloc::string::String,
-    #[prost(string, tag = "3")]
-    pub short_name: ::prost::alloc::string::String,
-    /// Unit, e.g. "dB"; may be empty.
-    #[prost(string, tag = "4")]
-    pub label: ::prost::alloc::string::String,
-    #[prost(double, tag = "5")]
-    pub default_value: f64,
-    #[prost(double, tag = "6")]
-    pub minimum: f64,
-    #[prost(double, tag = "7")]
-    pub maximum: f64,
-    /// Number of steps, 0 if continuous.
-    #[prost(uint32, tag = "8")]
-    pub num_steps: u32,
-    /// 0.5 is the middle of both directions.
-    #[prost(bool, tag = "9")]
-    pub is_bipolar: bool,
-    /// Counts once, where the note begins.
-    #[prost(bool, tag = "10")]
-    pub is_one_shot: bool,
-    /// Takes the place of the parameter's value rather than moving it.
-    #[prost(bool, tag = "11")]
-    pub is_absolute: bool,
-    /// The parameter that does the same for all notes, if there is one.
-    #[prost(uint32, optional, tag = "12")]
-    pub parameter: ::core::option::Option<u32>,
-}
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct ListNoteExpressionsRequest {
-    #[prost(string, tag = "1")]
-    pub handle: ::prost::alloc::string::String,
-    /// An event input, from 0, and one of its channels, 0 to 15.
-    #[prost(uint32, tag = "2")]
-    pub bus: u32,
-    #[prost(uint32, tag = "3")]
-    pub channel: u32,
-}
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct ListNoteExpressionsResponse {
-    #[prost(message, repeated, tag = "1")]
-    pub types: ::prost::alloc::vec::Vec<NoteExpressionType>,
-}
-/// What a parameter's values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum ParameterKind {
-    /// A number.
-    Unspecified = 0,
-    Number = 1,
-    /// A text. It gets a value when ParameterFromText is told it; the value is good for this
-    /// worker only.
-    Text = 2,
-    /// A text that names a file the plugin reads. One outside the worker's reach is handed over
-    /// by StageFile, whose answer is the text to use.
-    Path = 3,
-}
-impl ParameterKind {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "PARAMETER_KIND_UNSPECIFIED",
-            Self::Number => "PARAMETER_KIND_NUMBER",
-            Self::Text => "PARAMETER_KIND_TEXT",
-            Self::Path => "PARAMETER_KIND_PATH",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "PARAMETER_KIND_UNSPECIFIED" => Some(Self::Unspecified),
-            "PARAMETER_KIND_NUMBER" => Some(Self::Number),
-            "PARAMETER_KIND_TEXT" => Some(Self::Text),
-            "PARAMETER_KIND_PATH" => Some(Self::Path),
-            _ => None,
-        }
-    }
-}
-/// Generated client implementations.
-#[cfg(feature = "grpc")]
-pub mod parameter_service_client {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    use tonic::codegen::http::Uri;
-    /// Parameters, by index. Values are normalised to 0..1 unless said otherwise.
-    #[derive(Debug, Clone)]
-    pub struct ParameterServiceClient<T> {
-        inner: tonic::client::Grpc<T>,
-    }
-    impl ParameterServiceClient<tonic::transport::Channel> {
-        /// Attempt to create a new client by connecting to a given endpoint.
-        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
-        where
-            D: TryInto<tonic::transport::Endpoint>,
-            D::Error: Into<StdError>,
-        {
-            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
-            Ok(Self::new(conn))
-        }
-    }
-    impl<T> ParameterServiceClient<T>
-    where
-        T: tonic::client::GrpcService<tonic::body::Body>,
-        T::Error: Into<StdError>,
-        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
-        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
-    {
-        pub fn new(inner: T) -> Self {
-            let inner = tonic::client::Grpc::new(inner);
-            Self { inner }
-        }
-        pub fn with_origin(inner: T, origin: Uri) -> Self {
-            let inner = tonic::client::Grpc::with_origin(inner, origin);
-            Self { inner }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> ParameterServiceClient<InterceptedService<T, F>>
-        where
-            F: tonic::service::Interceptor,
-            T::ResponseBody: Default,
-            T: tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-                Response = http::Response<
-                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
-                >,
-            >,
-            <T as tonic::codegen::Service<
-                http::Request<tonic::body::Body>,
-            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
-        {
-            ParameterServiceClient::new(InterceptedService::new(inner, interceptor))
-        }
-        /// Compress requests with the given encoding.
-        ///
-        /// This requires the server to support it otherwise it might respond with an
-        /// error.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.send_compressed(encoding);
-            self
-        }
-        /// Enable decompressing responses.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.inner = self.inner.accept_compressed(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_decoding_message_size(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.inner = self.inner.max_encoding_message_size(limit);
-            self
-        }
-        /// Everything about every parameter, values and texts included, in one call.
-        pub async fn list_parameters(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListParametersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListParametersResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/ListParameters",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("plugpen.v1.ParameterService", "ListParameters"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        pub async fn get_parameter(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetParameterRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetParameterResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/GetParameter",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "GetParameter"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// Takes effect at the start of the next block and is in the state at once.
-        pub async fn set_parameter(
-            &mut self,
-            request: impl tonic::IntoRequest<super::SetParameterRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::SetParameterResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/SetParameter",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "SetParameter"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// All values at once.
-        pub async fn get_parameters(
-            &mut self,
-            request: impl tonic::IntoRequest<super::GetParametersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetParametersResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/GetParameters",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "GetParameters"));
-            self.inner.unary(req, path, codec).await
-        }
-        /// Many values at once; all or none.
-        pub async fn set_parameters(
-            &mut self,
-            request: impl tonic::IntoRequest<super::SetParametersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::SetParametersResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/SetParameters",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(GrpcMethod::new("plugpen.v1.ParameterService", "SetParameters"));
-            self.inner.unary(req, path, codec).await
-        }
-        pub async fn parameter_to_text(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ParameterToTextRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ParameterToTextResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/ParameterToText",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("plugpen.v1.ParameterService", "ParameterToText"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        pub async fn parameter_from_text(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ParameterFromTextRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ParameterFromTextResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/ParameterFromText",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("plugpen.v1.ParameterService", "ParameterFromText"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        pub async fn begin_parameter_gesture(
-            &mut self,
-            request: impl tonic::IntoRequest<super::BeginParameterGestureRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::BeginParameterGestureResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/BeginParameterGesture",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new(
-                        "plugpen.v1.ParameterService",
-                        "BeginParameterGesture",
-                    ),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        pub async fn end_parameter_gesture(
-            &mut self,
-            request: impl tonic::IntoRequest<super::EndParameterGestureRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::EndParameterGestureResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/EndParameterGesture",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("plugpen.v1.ParameterService", "EndParameterGesture"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-        /// What can be shaped of each single note; empty where the plugin takes no note expression.
-        pub async fn list_note_expressions(
-            &mut self,
-            request: impl tonic::IntoRequest<super::ListNoteExpressionsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListNoteExpressionsResponse>,
-            tonic::Status,
-        > {
-            self.inner
-                .ready()
-                .await
-                .map_err(|e| {
-                    tonic::Status::unknown(
-                        format!("Service was not ready: {}", e.into()),
-                    )
-                })?;
-            let codec = tonic_prost::ProstCodec::default();
-            let path = http::uri::PathAndQuery::from_static(
-                "/plugpen.v1.ParameterService/ListNoteExpressions",
-            );
-            let mut req = request.into_request();
-            req.extensions_mut()
-                .insert(
-                    GrpcMethod::new("plugpen.v1.ParameterService", "ListNoteExpressions"),
-                );
-            self.inner.unary(req, path, codec).await
-        }
-    }
-}
-/// Generated server implementations.
-#[cfg(feature = "grpc")]
-pub mod parameter_service_server {
-    #![allow(
-        unused_variables,
-        dead_code,
-        missing_docs,
-        clippy::wildcard_imports,
-        clippy::let_unit_value,
-    )]
-    use tonic::codegen::*;
-    /// Generated trait containing gRPC methods that should be implemented for use with ParameterServiceServer.
-    #[async_trait]
-    pub trait ParameterService: std::marker::Send + std::marker::Sync + 'static {
-        /// Everything about every parameter, values and texts included, in one call.
-        async fn list_parameters(
-            &self,
-            request: tonic::Request<super::ListParametersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListParametersResponse>,
-            tonic::Status,
-        >;
-        async fn get_parameter(
-            &self,
-            request: tonic::Request<super::GetParameterRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetParameterResponse>,
-            tonic::Status,
-        >;
-        /// Takes effect at the start of the next block and is in the state at once.
-        async fn set_parameter(
-            &self,
-            request: tonic::Request<super::SetParameterRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::SetParameterResponse>,
-            tonic::Status,
-        >;
-        /// All values at once.
-        async fn get_parameters(
-            &self,
-            request: tonic::Request<super::GetParametersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::GetParametersResponse>,
-            tonic::Status,
-        >;
-        /// Many values at once; all or none.
-        async fn set_parameters(
-            &self,
-            request: tonic::Request<super::SetParametersRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::SetParametersResponse>,
-            tonic::Status,
-        >;
-        async fn parameter_to_text(
-            &self,
-            request: tonic::Request<super::ParameterToTextRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ParameterToTextResponse>,
-            tonic::Status,
-        >;
-        async fn parameter_from_text(
-            &self,
-            request: tonic::Request<super::ParameterFromTextRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ParameterFromTextResponse>,
-            tonic::Status,
-        >;
-        async fn begin_parameter_gesture(
-            &self,
-            request: tonic::Request<super::BeginParameterGestureRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::BeginParameterGestureResponse>,
-            tonic::Status,
-        >;
-        async fn end_parameter_gesture(
-            &self,
-            request: tonic::Request<super::EndParameterGestureRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::EndParameterGestureResponse>,
-            tonic::Status,
-        >;
-        /// What can be shaped of each single note; empty where the plugin takes no note expression.
-        async fn list_note_expressions(
-            &self,
-            request: tonic::Request<super::ListNoteExpressionsRequest>,
-        ) -> std::result::Result<
-            tonic::Response<super::ListNoteExpressionsResponse>,
-            tonic::Status,
-        >;
-    }
-    /// Parameters, by index. Values are normalised to 0..1 unless said otherwise.
-    #[derive(Debug)]
-    pub struct ParameterServiceServer<T> {
-        inner: Arc<T>,
-        accept_compression_encodings: EnabledCompressionEncodings,
-        send_compression_encodings: EnabledCompressionEncodings,
-        max_decoding_message_size: Option<usize>,
-        max_encoding_message_size: Option<usize>,
-    }
-    impl<T> ParameterServiceServer<T> {
-        pub fn new(inner: T) -> Self {
-            Self::from_arc(Arc::new(inner))
-        }
-        pub fn from_arc(inner: Arc<T>) -> Self {
-            Self {
-                inner,
-                accept_compression_encodings: Default::default(),
-                send_compression_encodings: Default::default(),
-                max_decoding_message_size: None,
-                max_encoding_message_size: None,
-            }
-        }
-        pub fn with_interceptor<F>(
-            inner: T,
-            interceptor: F,
-        ) -> InterceptedService<Self, F>
-        where
-            F: tonic::service::Interceptor,
-        {
-            InterceptedService::new(Self::new(inner), interceptor)
-        }
-        /// Enable decompressing requests with the given encoding.
-        #[must_use]
-        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.accept_compression_encodings.enable(encoding);
-            self
-        }
-        /// Compress responses with the given encoding, if the client supports it.
-        #[must_use]
-        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
-            self.send_compression_encodings.enable(encoding);
-            self
-        }
-        /// Limits the maximum size of a decoded message.
-        ///
-        /// Default: `4MB`
-        #[must_use]
-        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
-            self.max_decoding_message_size = Some(limit);
-            self
-        }
-        /// Limits the maximum size of an encoded message.
-        ///
-        /// Default: `usize::MAX`
-        #[must_use]
-        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
-            self.max_encoding_message_size = Some(limit);
-            self
-        }
-    }
-    impl<T, B> tonic::codegen::Service<http::Request<B>> for ParameterServiceServer<T>
-    where
-        T: ParameterService,
-        B: Body + std::marker::Send + 'static,
-        B::Error: Into<StdError> + std::marker::Send + 'static,
-    {
-        type Response = http::Response<tonic::body::Body>;
-        type Error = std::convert::Infallible;
-        type Future = BoxFuture<Self::Response, Self::Error>;
-        fn poll_ready(
-            &mut self,
-            _cx: &mut Context<'_>,
-        ) -> Poll<std::result::Result<(), Self::Error>> {
-            Poll::Ready(Ok(()))
-        }
-        fn call(&mut self, req: http::Request<B>) -> Self::Future {
-            match req.uri().path() {
-                "/plugpen.v1.ParameterService/ListParameters" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListParametersSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::ListParametersRequest>
-                    for ListParametersSvc<T> {
-                        type Response = super::ListParametersResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListParametersRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::list_parameters(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListParametersSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/GetParameter" => {
-                    #[allow(non_camel_case_types)]
-                    struct GetParameterSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::GetParameterRequest>
-                    for GetParameterSvc<T> {
-                        type Response = super::GetParameterResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetParameterRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::get_parameter(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = GetParameterSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/SetParameter" => {
-                    #[allow(non_camel_case_types)]
-                    struct SetParameterSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::SetParameterRequest>
-                    for SetParameterSvc<T> {
-                        type Response = super::SetParameterResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::SetParameterRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::set_parameter(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = SetParameterSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/GetParameters" => {
-                    #[allow(non_camel_case_types)]
-                    struct GetParametersSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::GetParametersRequest>
-                    for GetParametersSvc<T> {
-                        type Response = super::GetParametersResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::GetParametersRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::get_parameters(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = GetParametersSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/SetParameters" => {
-                    #[allow(non_camel_case_types)]
-                    struct SetParametersSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::SetParametersRequest>
-                    for SetParametersSvc<T> {
-                        type Response = super::SetParametersResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::SetParametersRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::set_parameters(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = SetParametersSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/ParameterToText" => {
-                    #[allow(non_camel_case_types)]
-                    struct ParameterToTextSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::ParameterToTextRequest>
-                    for ParameterToTextSvc<T> {
-                        type Response = super::ParameterToTextResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ParameterToTextRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::parameter_to_text(&inner, request)
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ParameterToTextSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/ParameterFromText" => {
-                    #[allow(non_camel_case_types)]
-                    struct ParameterFromTextSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::ParameterFromTextRequest>
-                    for ParameterFromTextSvc<T> {
-                        type Response = super::ParameterFromTextResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ParameterFromTextRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::parameter_from_text(
-                                        &inner,
-                                        request,
-                                    )
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ParameterFromTextSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/BeginParameterGesture" => {
-                    #[allow(non_camel_case_types)]
-                    struct BeginParameterGestureSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::BeginParameterGestureRequest>
-                    for BeginParameterGestureSvc<T> {
-                        type Response = super::BeginParameterGestureResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::BeginParameterGestureRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::begin_parameter_gesture(
-                                        &inner,
-                                        request,
-                                    )
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = BeginParameterGestureSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/EndParameterGesture" => {
-                    #[allow(non_camel_case_types)]
-                    struct EndParameterGestureSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::EndParameterGestureRequest>
-                    for EndParameterGestureSvc<T> {
-                        type Response = super::EndParameterGestureResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::EndParameterGestureRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::end_parameter_gesture(
-                                        &inner,
-                                        request,
-                                    )
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = EndParameterGestureSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                "/plugpen.v1.ParameterService/ListNoteExpressions" => {
-                    #[allow(non_camel_case_types)]
-                    struct ListNoteExpressionsSvc<T: ParameterService>(pub Arc<T>);
-                    impl<
-                        T: ParameterService,
-                    > tonic::server::UnaryService<super::ListNoteExpressionsRequest>
-                    for ListNoteExpressionsSvc<T> {
-                        type Response = super::ListNoteExpressionsResponse;
-                        type Future = BoxFuture<
-                            tonic::Response<Self::Response>,
-                            tonic::Status,
-                        >;
-                        fn call(
-                            &mut self,
-                            request: tonic::Request<super::ListNoteExpressionsRequest>,
-                        ) -> Self::Future {
-                            let inner = Arc::clone(&self.0);
-                            let fut = async move {
-                                <T as ParameterService>::list_note_expressions(
-                                        &inner,
-                                        request,
-                                    )
-                                    .await
-                            };
-                            Box::pin(fut)
-                        }
-                    }
-                    let accept_compression_encodings = self.accept_compression_encodings;
-                    let send_compression_encodings = self.send_compression_encodings;
-                    let max_decoding_message_size = self.max_decoding_message_size;
-                    let max_encoding_message_size = self.max_encoding_message_size;
-                    let inner = self.inner.clone();
-                    let fut = async move {
-                        let method = ListNoteExpressionsSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
-                        let mut grpc = tonic::server::Grpc::new(codec)
-                            .apply_compression_config(
-                                accept_compression_encodings,
-                                send_compression_encodings,
-                            )
-                            .apply_max_message_size_config(
-                                max_decoding_message_size,
-                                max_encoding_message_size,
-                            );
-                        let res = grpc.unary(method, req).await;
-                        Ok(res)
-                    };
-                    Box::pin(fut)
-                }
-                _ => {
-                    Box::pin(async move {
-                        let mut response = http::Response::new(
-                            tonic::body::Body::default(),
-                        );
-                        let headers = response.headers_mut();
-                        headers
-                            .insert(
-                                tonic::Status::GRPC_STATUS,
-                                (tonic::Code::Unimplemented as i32).into(),
-                            );
-                        headers
-                            .insert(
-                                http::header::CONTENT_TYPE,
-                                tonic::metadata::GRPC_CONTENT_TYPE,
-                            );
-                        Ok(response)
-                    })
-                }
-            }
-        }
-    }
-    impl<T> Clone for ParameterServiceServer<T> {
-        fn clone(&self) -> Self {
-            let inner = self.inner.clone();
-            Self {
-                inner,
-                accept_compression_encodings: self.accept_compression_encodings,
-                send_compression_encodings: self.send_compression_encodings,
-                max_decoding_message_size: self.max_decoding_message_size,
-                max_encoding_message_size: self.max_encoding_message_size,
-            }
-        }
-    }
-    /// Generated gRPC service name
-    pub const SERVICE_NAME: &str = "plugpen.v1.ParameterService";
-    impl<T> tonic::server::NamedService for ParameterServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -24,7 +24,8 @@ impl DiscoveryService for Api {
     ) -> Result<Response<ProbePluginResponse>, Status> {
         self.0.takes_work()?;
         self.session(&request)?;
-        let found = discovery::probe(&self.0, &request.get_ref().path).await?;
+        let reach = self.reach(&request)?;
+        let found = discovery::probe(&self.0, &request.get_ref().path, &reach).await?;
         Ok(Response::new(ProbePluginResponse {
             plugins: found.plugins,
             failures: found.failures,
@@ -57,7 +58,10 @@ impl DiscoveryService for Api {
     ) -> Result<Response<Found>, Status> {
         self.0.takes_work()?;
         self.session(&request)?;
-        let found = discovery::scan(self.0.clone(), request.into_inner()).await?;
+        let reach = self.reach(&request)?;
+        let mut request = request.into_inner();
+        request.directories = reach.search(request.directories)?;
+        let found = discovery::scan(self.0.clone(), request).await?;
         let found = ReceiverStream::new(found).map(Ok);
         Ok(Response::new(Box::pin(found)))
     }

@@ -25,6 +25,9 @@ impl EventService for Api {
         request: Request<WatchEventsRequest>,
     ) -> Result<Response<Events>, Status> {
         let session = self.session(&request)?;
+        if request.get_ref().all_sessions {
+            self.sees_all(&request)?;
+        }
         let request = request.into_inner();
         let mut handles = request.handles;
         handles.sort();

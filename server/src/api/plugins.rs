@@ -8,6 +8,7 @@ use plugpen_proto::v1::*;
 use tonic::{Request, Response, Status};
 
 use super::{Api, page};
+use crate::discovery::Reach;
 use crate::plugins::Plugin;
 use crate::session::Session;
 
@@ -19,14 +20,16 @@ impl PluginService for Api {
     ) -> Result<Response<OpenPluginResponse>, Status> {
         self.0.takes_work()?;
         let session = self.session(&request)?;
+        let reach = self.reach(&request)?;
         let request = request.into_inner();
         check_request_id(&request.request_id)?;
-        let options = request
+        let mut options = request
             .options
             .ok_or_else(|| Error::invalid("options are missing"))?;
+        choose_path(&mut options, &reach)?;
         let opened = match request.request_id.as_str() {
-            "" => self.open(&session, options).await,
-            id => self.open_once(&session, options, id).await,
+            "" => self.open(&session, options, &reach).await,
+            id => self.open_once(&session, options, id, &reach).await,
         };
         Ok(Response::new(opened?))
     }
@@ -57,6 +60,9 @@ impl PluginService for Api {
         request: Request<ListPluginsRequest>,
     ) -> Result<Response<ListPluginsResponse>, Status> {
         let session = self.session(&request)?;
+        if request.get_ref().all_sessions {
+            self.sees_all(&request)?;
+        }
         let request = request.into_inner();
         let all = match request.all_sessions {
             true => self.0.sessions.plugins(),
@@ -112,6 +118,22 @@ impl PluginService for Api {
     }
 }
 
+/// Chooses the way of the audio where the client leaves that to the daemon.
+fn choose_path(options: &mut OpenOptions, reach: &Reach) -> Result<(), Error> {
+    let is_near = *reach == Reach::Everywhere;
+    match options.audio_path() {
+        AudioPath::Unspecified if is_near => options.set_audio_path(AudioPath::SharedMemory),
+        AudioPath::Unspecified => options.set_audio_path(AudioPath::Stream),
+        AudioPath::SharedMemory if !is_near => {
+            return Err(Error::invalid(
+                "memory cannot be shared with a client on a TCP connection; open the plugin with AUDIO_PATH_STREAM",
+            ));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// Longest request id, in bytes; sessions remember them.
 const MAX_REQUEST_ID: usize = 256;
 
@@ -144,8 +166,9 @@ impl Api {
         &self,
         session: &Arc<Session>,
         options: OpenOptions,
+        reach: &Reach,
     ) -> Result<OpenPluginResponse, Error> {
-        let (plugin, audio) = Plugin::open(&self.0, session, options).await?;
+        let (plugin, audio) = Plugin::open(&self.0, session, options, reach).await?;
         Ok(OpenPluginResponse {
             plugin: Some(plugin.describe()),
             audio,
@@ -158,12 +181,13 @@ impl Api {
         session: &Arc<Session>,
         options: OpenOptions,
         request_id: &str,
+        reach: &Reach,
     ) -> Result<OpenPluginResponse, Error> {
         let has_audio = options.audio_path() != AudioPath::None;
         let meeting = session.opening(request_id);
         let mut fresh = None;
         let opening = async {
-            let (plugin, audio) = Plugin::open(&self.0, session, options).await?;
+            let (plugin, audio) = Plugin::open(&self.0, session, options, reach).await?;
             fresh = Some(audio);
             Ok::<_, Error>(plugin.handle.clone())
         };

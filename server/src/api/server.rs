@@ -39,9 +39,13 @@ impl ServerService for Api {
         let caller = self.caller(&request)?;
         let client = request.into_inner();
         check_version(&client)?;
-        let session = self.0.sessions.open(&client.client_name, &caller.peer)?;
+        let session = self
+            .0
+            .sessions
+            .open(&client.client_name, &caller.client, &caller.peer)?;
         tracing::info!(
-            session = %session.name, version = %client.client_version, pid = caller.peer.pid,
+            session = %session.name, version = %client.client_version, client = %caller.client,
+            peer = %caller.peer,
             "session opened"
         );
         Ok(Response::new(OpenSessionResponse {

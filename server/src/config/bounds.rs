@@ -27,6 +27,11 @@ pub struct Limits {
     pub calls_per_plugin: usize,
     /// Largest state, in bytes.
     pub state_bytes: usize,
+    /// Connections over TCP, those that shake hands included.
+    pub connections: usize,
+    /// Calls that one client may make in a second; blocks that go over rings or streams do not
+    /// count.
+    pub calls_per_second: u32,
 }
 
 impl Default for Limits {
@@ -40,6 +45,8 @@ impl Default for Limits {
             devices: 16,
             calls_per_plugin: 64,
             state_bytes: MAX_STATE,
+            connections: 256,
+            calls_per_second: 50_000,
         }
     }
 }

@@ -11,6 +11,7 @@ use plugpen_warden::Role;
 
 use super::cache::Findings;
 use super::each::File;
+use super::reach::Reach;
 use super::target;
 use crate::config::Class;
 use crate::daemon::Daemon;
@@ -162,8 +163,8 @@ pub fn texts(paths: &[PathBuf]) -> Vec<String> {
 ///
 /// # Errors
 /// It is not there, is no plugin, cannot be read, or the probe died on all that is in it.
-pub async fn probe(daemon: &Daemon, name: &str) -> Result<Findings, Error> {
-    let target = target::resolve(daemon, name).await?;
+pub async fn probe(daemon: &Daemon, name: &str, reach: &Reach) -> Result<Findings, Error> {
+    let target = target::resolve(daemon, name, reach).await?;
     let mut prober = Prober::new(daemon, target.readable.clone(), name.to_owned());
     let request = Probe {
         paths: texts(std::slice::from_ref(&target.bundle)),

@@ -10,6 +10,7 @@ use plugpen_proto::v1::{ErrorReason, PluginFormat};
 
 use super::folders::SearchPaths;
 use super::probe;
+use super::reach::Reach;
 use super::vst2_places::Vst2Places;
 use crate::daemon::Daemon;
 use crate::lock::lock;
@@ -40,8 +41,8 @@ impl Target {
 /// Finds the bundle of a path or URI. An LV2 URI not met before costs a probe of the LV2 folders.
 ///
 /// # Errors
-/// Nothing of that name is there, or it is no plugin.
-pub async fn resolve(daemon: &Daemon, name: &str) -> Result<Target, Error> {
+/// Nothing of that name is there, or it is no plugin; it is beyond the caller's reach.
+pub async fn resolve(daemon: &Daemon, name: &str, reach: &Reach) -> Result<Target, Error> {
     if name.is_empty() {
         return Err(Error::invalid("plugin_path is empty"));
     }
@@ -64,8 +65,11 @@ pub async fn resolve(daemon: &Daemon, name: &str) -> Result<Target, Error> {
         });
     }
     if Target::is_uri(name) {
-        return uri(daemon, name).await;
+        let target = uri(daemon, name).await?;
+        reach.check_target(&target)?;
+        return Ok(target);
     }
+    reach.check(name)?;
     let (owned, vst2) = (name.to_owned(), daemon.config.search_paths.clone());
     let found = tokio::task::spawn_blocking(move || file(&owned, &vst2)).await;
     found.map_err(|error| Error::bug(error.to_string()))?

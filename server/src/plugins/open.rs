@@ -15,7 +15,7 @@ use plugpen_warden::{KillCause, Role};
 use super::{Now, Plugin};
 use crate::config::Class;
 use crate::daemon::Daemon;
-use crate::discovery::{self, Target};
+use crate::discovery::{self, Reach, Target};
 use crate::launcher::Errand;
 use crate::lock::lock;
 use crate::rings;
@@ -86,10 +86,11 @@ impl Plugin {
         daemon: &Daemon,
         session: &Arc<Session>,
         mut options: OpenOptions,
+        reach: &Reach,
     ) -> Result<(Arc<Self>, Option<AudioRings>), Error> {
         check(&options)?;
         let place = session.reserve()?;
-        let target = discovery::resolve(daemon, &options.path).await?;
+        let target = discovery::resolve(daemon, &options.path, reach).await?;
         if options.selector.is_empty() {
             options.selector.clone_from(&target.identifier);
         }
@@ -197,6 +198,10 @@ impl Plugin {
             None => None,
             // The device gets rings of its own, once the client has restored what it knows.
             Some(_) if is_played => None,
+            Some(shape) if options.audio_path() == AudioPath::Stream => {
+                rings::check_stream(shape)?;
+                Some(shape.clone())
+            }
             Some(shape) => {
                 let regions = rings::attach(worker, shape, terms).await?;
                 Some(daemon.ticket(shape.clone(), &regions)?)

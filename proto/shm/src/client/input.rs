@@ -4,6 +4,7 @@ use plugpen_proto::event::Event;
 use plugpen_proto::limits::MAX_CHANNELS;
 
 use super::ClientEnd;
+use crate::bridge::sample_bytes;
 use crate::events::{EventsFull, encode, encoded_len};
 use crate::header::{BlockHeader, InputHeader};
 use crate::layout::Slot;
@@ -126,6 +127,18 @@ impl<'a> InputSlot<'a> {
             .own
             .write(self.slot.header, &header.encode());
         self.client.submit(self.header.frames, self.header.double)
+    }
+
+    /// Writes a channel as it lies in memory.
+    ///
+    /// # Panics
+    ///
+    /// There is no such channel, or these are not the bytes of `frames` samples.
+    pub(crate) fn write_bytes(&mut self, channel: usize, samples: &[u8]) {
+        let expected = self.header.frames as usize * sample_bytes(self.header.double);
+        assert_eq!(samples.len(), expected, "bytes of a channel");
+        let offset = self.channel(channel);
+        self.client.end.own.write(offset, samples);
     }
 
     fn write<S: Sample>(&mut self, channel: usize, samples: &[S]) {

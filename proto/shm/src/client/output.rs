@@ -3,6 +3,7 @@
 use plugpen_proto::event::EventList;
 
 use super::ClientEnd;
+use crate::bridge::sample_bytes;
 use crate::end::RingError;
 use crate::events::{Bounds, decode};
 use crate::header::OutputHeader;
@@ -91,6 +92,23 @@ impl<'a> OutputSlot<'a> {
 
     /// Gives the slot back.
     pub fn release(self) {}
+
+    /// Copies a channel as it lies in memory.
+    ///
+    /// # Panics
+    ///
+    /// There is no such channel, or this is no room for exactly `frames` samples.
+    pub(crate) fn read_bytes(&self, channel: usize, samples: &mut [u8]) {
+        let end = &self.client.end;
+        let expected = self.header.frames as usize * sample_bytes(self.header.double);
+        let channels = end.layout.spec().output_channels as usize;
+        assert!(
+            channel < channels && samples.len() == expected,
+            "channel {channel} of {channels}, {} bytes of {expected}",
+            samples.len()
+        );
+        end.peer.read(self.slot.channel(channel), samples);
+    }
 
     fn read<S: Sample>(&self, channel: usize, samples: &mut [S]) {
         let end = &self.client.end;

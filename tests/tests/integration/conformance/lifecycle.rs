@@ -24,7 +24,7 @@ pub const PLUGINS: [&str; 10] = [
 pub fn a_plugin_lives_from_open_to_close(format: &Format) {
     let server = server();
     let silent = OpenOptions {
-        audio: false,
+        audio_path: plugpen::AudioPath::None,
         ..OpenOptions::default()
     };
     format.open_with(&server, "gain", silent).close().unwrap();

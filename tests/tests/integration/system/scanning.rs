@@ -48,7 +48,7 @@ fn a_class_that_dies_does_not_hide_the_others_of_its_module() {
     for selector in [&gain.index.to_string(), &gain.name, &gain.identifier] {
         let options = OpenOptions {
             selector: selector.clone(),
-            audio: false,
+            audio_path: plugpen::AudioPath::None,
             ..OpenOptions::default()
         };
         let plugin = server.open(&gain.path, &options).unwrap();
@@ -97,7 +97,7 @@ fn a_selector_that_could_mean_several_is_refused_in_every_format() {
         let open = |selector: &str| {
             let options = OpenOptions {
                 selector: selector.into(),
-                audio: false,
+                audio_path: plugpen::AudioPath::None,
                 ..OpenOptions::default()
             };
             server.open(path.to_str().unwrap(), &options)

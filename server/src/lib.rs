@@ -24,6 +24,7 @@ mod events;
 mod fd_door;
 mod gate;
 mod ids;
+mod jail;
 mod jail_check;
 mod launcher;
 mod lifeline;

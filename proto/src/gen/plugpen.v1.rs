@@ -121,7 +121,8 @@ pub struct Transport {
 /// One layer of a worker's jail.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SandboxLayer {
-    /// "no_new_privs", "rlimits", "landlock", "seccomp", ...
+    /// "no_new_privs", "rlimits", "landlock", "seccomp", "capabilities", "uid", "user_ns",
+    /// "pid_ns", "ipc_ns", "uts_ns", "net_ns", "mount_ns", ...
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     #[prost(enumeration = "SandboxState", tag = "2")]
@@ -129,11 +130,16 @@ pub struct SandboxLayer {
     #[prost(string, tag = "3")]
     pub detail: ::prost::alloc::string::String,
 }
-/// What the worker says of its jail.
+/// What is known of a worker's jail: as the worker reports it, compared with what the kernel
+/// says of the worker.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SandboxReport {
     #[prost(message, repeated, tag = "1")]
     pub layers: ::prost::alloc::vec::Vec<SandboxLayer>,
+    #[prost(enumeration = "SandboxLevel", tag = "40")]
+    pub level: i32,
+    #[prost(enumeration = "SandboxMode", tag = "41")]
+    pub mode: i32,
 }
 /// A plugin format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -365,6 +371,86 @@ impl SandboxState {
             "SANDBOX_STATE_PARTIAL" => Some(Self::Partial),
             "SANDBOX_STATE_ABSENT" => Some(Self::Absent),
             "SANDBOX_STATE_OFF" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+/// How strictly a worker is jailed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SandboxLevel {
+    /// The daemon's own.
+    Unspecified = 0,
+    /// A missing essential layer (no_new_privs, a file system layer, seccomp) means that no
+    /// plugin is loaded.
+    Required = 1,
+    /// Whatever the system offers.
+    BestEffort = 2,
+    /// No jail.
+    Off = 3,
+}
+impl SandboxLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SANDBOX_LEVEL_UNSPECIFIED",
+            Self::Required => "SANDBOX_LEVEL_REQUIRED",
+            Self::BestEffort => "SANDBOX_LEVEL_BEST_EFFORT",
+            Self::Off => "SANDBOX_LEVEL_OFF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SANDBOX_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "SANDBOX_LEVEL_REQUIRED" => Some(Self::Required),
+            "SANDBOX_LEVEL_BEST_EFFORT" => Some(Self::BestEffort),
+            "SANDBOX_LEVEL_OFF" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+/// What happens when a plugin makes a system call that it may not make. It is refused in every
+/// mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SandboxMode {
+    /// The daemon's own.
+    Unspecified = 0,
+    /// Refused with an error, and that is all.
+    Enforce = 1,
+    /// Refused, and told as a SandboxViolation.
+    Report = 2,
+    /// The same, and every file the plugin opens, makes, renames or removes is told too.
+    TraceFiles = 3,
+    /// The first one ends the plugin: a death of kind SANDBOX that names the call.
+    Kill = 4,
+}
+impl SandboxMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SANDBOX_MODE_UNSPECIFIED",
+            Self::Enforce => "SANDBOX_MODE_ENFORCE",
+            Self::Report => "SANDBOX_MODE_REPORT",
+            Self::TraceFiles => "SANDBOX_MODE_TRACE_FILES",
+            Self::Kill => "SANDBOX_MODE_KILL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SANDBOX_MODE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SANDBOX_MODE_ENFORCE" => Some(Self::Enforce),
+            "SANDBOX_MODE_REPORT" => Some(Self::Report),
+            "SANDBOX_MODE_TRACE_FILES" => Some(Self::TraceFiles),
+            "SANDBOX_MODE_KILL" => Some(Self::Kill),
             _ => None,
         }
     }
@@ -3098,6 +3184,24 @@ pub struct OpenOptions {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// How strictly it is jailed. Looser than the daemon's own only where the daemon allows that.
+    #[prost(enumeration = "SandboxLevel", tag = "40")]
+    pub sandbox_level: i32,
+    #[prost(enumeration = "SandboxMode", tag = "41")]
+    pub sandbox_mode: i32,
+    /// Files and folders beside its own that the plugin may use, at most 64.
+    #[prost(message, repeated, tag = "42")]
+    pub grants: ::prost::alloc::vec::Vec<PathGrant>,
+}
+/// A file, or a folder with all below it, that a plugin may use.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PathGrant {
+    /// Absolute, and there when the plugin is opened.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    /// May write, make, rename and remove in it too; never execute.
+    #[prost(bool, tag = "2")]
+    pub is_writable: bool,
 }
 /// What the rings look like; passed by value and never read back from shared memory.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

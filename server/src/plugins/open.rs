@@ -16,6 +16,7 @@ use super::{Now, Plugin};
 use crate::config::Class;
 use crate::daemon::Daemon;
 use crate::discovery::{self, Target};
+use crate::jail::Jail;
 use crate::launcher::Errand;
 use crate::lock::lock;
 use crate::rings;
@@ -140,6 +141,7 @@ impl Plugin {
             read_only: self.target.readable.clone(),
             name: display_name(&options.path),
             generation,
+            jail: Some(Jail::wished(&daemon.config, &options)?),
         };
         let tell = move |told: Told| {
             if let Some(plugin) = Weak::upgrade(&me) {

@@ -109,9 +109,7 @@ pub fn enter(arguments: &Arguments) -> (SandboxReport, Option<Error>) {
         SandboxLevel::Off => v1::SandboxLevel::Off,
     };
     let mode = match arguments.mode {
-        Mode::Enforce => SandboxMode::Enforce,
-        Mode::Report => SandboxMode::Report,
-        Mode::TraceFiles => SandboxMode::TraceFiles,
+        Mode::Enforce | Mode::Report | Mode::TraceFiles => SandboxMode::Enforce,
         Mode::Kill => SandboxMode::Kill,
     };
     let report = SandboxReport {
@@ -144,9 +142,12 @@ fn build(arguments: &Arguments) -> Vec<(&'static str, Standing)> {
         &arguments.read_only,
         &arguments.read_write,
     );
-    let calls = seccomp::install();
     let files = before.check_files(filesystem);
-    let calls = checks::check_calls(calls);
+    let calls = match arguments.mode {
+        // Trying would end it.
+        Mode::Kill => seccomp::install(Mode::Kill),
+        mode => checks::check_calls(seccomp::install(mode)),
+    };
     LAYERS
         .map(|name| {
             let standing = match name {

@@ -67,7 +67,7 @@ impl Int {
 }
 
 /// A path or URI: a `str` or anything `os.fspath` takes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PathText(pub String);
 
 impl<'py> FromPyObject<'_, 'py> for PathText {

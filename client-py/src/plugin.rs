@@ -13,7 +13,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use plugpen::{Error, OpenOptions, v1::ErrorReason};
+use plugpen::{
+    Error, OpenOptions,
+    v1::{ErrorReason, PathGrant},
+};
 use plugpen_proto::limits::MAX_BLOCK_SIZE;
 use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyTuple};
 
@@ -48,6 +51,14 @@ pub use properties::format_name;
 ///         once). It runs where `set_change_callback` says, and cannot change the answer.
 ///     port_types: Types of an LV2 plugin's ports that can be of several, by symbol: "control",
 ///         "audio", "cv", "atom" or a port class's URI. Others keep their default type.
+///     sandbox: How strictly the plugin is jailed: "required" (it is not loaded where an essential
+///         layer is missing), "best-effort" or "off"; None is the daemon's own choice. Looser than
+///         that is `NotAllowed`, but not on this process's own daemon.
+///     sandbox_mode: What happens on a system call that the plugin may not make: "enforce" (it
+///         fails), "report" (it is told too), "trace-files" (files it uses are told as well) or
+///         "kill" (it ends the plugin); None is the daemon's own choice.
+///     grants: Files and folders beside its own that the plugin may use, with "r" or "rw" for each:
+///         `{"/samples": "r"}`; at most 64.
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -73,6 +84,36 @@ pub struct Opening {
     pub plugin: Selector,
     pub audio_callback: Option<Py<PyAny>>,
     pub port_types: Option<BTreeMap<String, String>>,
+    pub sandbox: Option<String>,
+    pub sandbox_mode: Option<String>,
+    pub grants: Option<BTreeMap<PathText, String>>,
+}
+
+fn parsed<T>(word: Option<String>, parse: fn(&str) -> plugpen::Result<T>) -> PyResult<Option<T>> {
+    word.map(|word| parse(&word)).transpose().or_raise()
+}
+
+fn grants(paths: BTreeMap<PathText, String>) -> PyResult<Vec<PathGrant>> {
+    let grant = |(path, access): (PathText, String)| {
+        let is_writable = match access.as_str() {
+            "r" => false,
+            "rw" => true,
+            other => {
+                return Err(exception(&Error::new(
+                    ErrorReason::InvalidInput,
+                    format!(
+                        "grants: {} has {other:?}; it must be \"r\" or \"rw\"",
+                        path.0
+                    ),
+                )));
+            }
+        };
+        Ok(PathGrant {
+            path: path.0,
+            is_writable,
+        })
+    };
+    paths.into_iter().map(grant).collect()
 }
 
 impl Opening {
@@ -88,6 +129,9 @@ impl Opening {
             sidechain_channels: self.sidechain_channels.saturated(),
             selector: self.plugin.0,
             port_types: self.port_types.unwrap_or_default(),
+            sandbox: parsed(self.sandbox, plugpen::sandbox_level)?,
+            sandbox_mode: parsed(self.sandbox_mode, plugpen::sandbox_mode)?,
+            grants: grants(self.grants.unwrap_or_default())?,
             ..OpenOptions::default()
         };
         let path = self.path.0;
@@ -151,10 +195,11 @@ impl Plugin {
     #[pyo3(signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None, port_types = None
+        audio_callback = None, port_types = None, sandbox = None, sandbox_mode = None,
+        grants = None
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None)")]
+        port_types=None, sandbox=None, sandbox_mode=None, grants=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -167,6 +212,9 @@ impl Plugin {
         plugin: Selector,
         audio_callback: Option<Py<PyAny>>,
         port_types: Option<BTreeMap<String, String>>,
+        sandbox: Option<String>,
+        sandbox_mode: Option<String>,
+        grants: Option<BTreeMap<PathText, String>>,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -178,6 +226,9 @@ impl Plugin {
             plugin,
             audio_callback,
             port_types,
+            sandbox,
+            sandbox_mode,
+            grants,
         }
         .open(py, None)
     }

@@ -8,7 +8,7 @@ use std::{
 
 use plugpen::{
     Error, PrivateOptions, Probed, ScanItem,
-    v1::{OpenedPlugin, PluginDescription, ScanFailure},
+    v1::{OpenedPlugin, PluginDescription, SandboxReport, ScanFailure},
 };
 use pyo3::{
     prelude::*,
@@ -94,10 +94,11 @@ impl Server {
     #[pyo3(name = "Plugin", signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None, port_types = None
+        audio_callback = None, port_types = None, sandbox = None, sandbox_mode = None,
+        grants = None
     ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None)")]
+        port_types=None, sandbox=None, sandbox_mode=None, grants=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn plugin(
         &self,
@@ -111,6 +112,9 @@ impl Server {
         plugin: Selector,
         audio_callback: Option<Py<PyAny>>,
         port_types: Option<BTreeMap<String, String>>,
+        sandbox: Option<String>,
+        sandbox_mode: Option<String>,
+        grants: Option<BTreeMap<PathText, String>>,
     ) -> PyResult<Plugin> {
         Opening {
             path,
@@ -122,6 +126,9 @@ impl Server {
             plugin,
             audio_callback,
             port_types,
+            sandbox,
+            sandbox_mode,
+            grants,
         }
         .open(py, Some(&self.inner))
     }
@@ -213,12 +220,7 @@ impl Server {
         for support in &info.formats {
             formats.set_item(format_name(support.format()), support.available)?;
         }
-        let sandbox = PyDict::new(py);
-        for layer in info.sandbox.iter().flat_map(|report| &report.layers) {
-            let state = layer.state().as_str_name();
-            let state = state.strip_prefix("SANDBOX_STATE_").unwrap_or(state);
-            sandbox.set_item(&layer.name, state)?;
-        }
+        let sandbox = sandbox_dict(py, info.sandbox.as_ref())?;
         let limits = PyDict::new(py);
         for limit in &info.limits {
             limits.set_item(&limit.name, limit.value)?;
@@ -442,5 +444,19 @@ fn opened_dict<'py>(py: Python<'py>, plugin: &OpenedPlugin) -> PyResult<Bound<'p
         "death",
         death.map(|death| death_object(py, death)).transpose()?,
     )?;
+    Ok(dict)
+}
+
+/// The layers of a jail, and how each stands.
+pub fn sandbox_dict<'py>(
+    py: Python<'py>,
+    report: Option<&SandboxReport>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    for layer in report.iter().flat_map(|report| &report.layers) {
+        let state = layer.state().as_str_name();
+        let state = state.strip_prefix("SANDBOX_STATE_").unwrap_or(state);
+        dict.set_item(&layer.name, state)?;
+    }
     Ok(dict)
 }

@@ -92,7 +92,7 @@ pub use daemon::{PrivateOptions, find_program};
 pub use device::{AudioDevice, DeviceOptions, DeviceTarget};
 pub use error::{Error, Exception, Result, StatusRow};
 pub use midi_in::MidiIn;
-pub use options::{AudioPath, OpenOptions};
+pub use options::{AudioPath, OpenOptions, sandbox_level, sandbox_mode};
 pub use plugin::{BlockReport, Plugin, PluginAudio};
 /// The engine itself: MIDI files, tempo maps, rendering, audio files.
 pub use plugpen_engine as engine;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use plugpen_proto::limits::{EVENT_BYTES, MAX_BLOCK_SIZE, MAX_CHANNELS, RING_DEPTH};
-use plugpen_proto::v1;
+use plugpen_proto::v1::{self, PathGrant, SandboxLevel, SandboxMode};
 
 use crate::error::{self, Error, Result};
 
@@ -65,6 +65,14 @@ pub struct OpenOptions {
     /// `cv`, `atom` or a port class's URI. Others keep their default type. Channels and parameters
     /// are what they are after that.
     pub port_types: BTreeMap<String, String>,
+    /// How strictly it is jailed; `None` leaves that to the daemon. Looser than the daemon's own
+    /// is possible only on a private daemon, or where the daemon allows it.
+    pub sandbox: Option<SandboxLevel>,
+    /// What happens on a system call that it may not make; `None` leaves that to the daemon.
+    pub sandbox_mode: Option<SandboxMode>,
+    /// Files and folders beside its own that the plugin may use, absolute or from the working
+    /// directory; at most 64.
+    pub grants: Vec<PathGrant>,
 }
 
 impl Default for OpenOptions {
@@ -81,6 +89,9 @@ impl Default for OpenOptions {
             event_bytes: 0,
             non_realtime: false,
             port_types: BTreeMap::new(),
+            sandbox: None,
+            sandbox_mode: None,
+            grants: Vec::new(),
         }
     }
 }
@@ -125,6 +136,9 @@ impl OpenOptions {
             // Set where there is someone to tell: `Server::open_observed`.
             observe_host_callbacks: false,
             port_types: self.port_types.clone().into_iter().collect(),
+            sandbox_level: self.sandbox.unwrap_or_default().into(),
+            sandbox_mode: self.sandbox_mode.unwrap_or_default().into(),
+            grants: self.grants.iter().map(absolute).collect::<Result<_>>()?,
         })
     }
 }
@@ -140,6 +154,49 @@ pub(crate) fn check_sample_rate(rate: f64) -> Result<()> {
     Err(Error::invalid(format!(
         "sample_rate must be a finite number > 0, got {rate}"
     )))
+}
+
+fn absolute(grant: &PathGrant) -> Result<PathGrant> {
+    let path = std::path::absolute(&grant.path)
+        .ok()
+        .and_then(|path| path.into_os_string().into_string().ok())
+        .ok_or_else(|| Error::invalid(format!("{:?} cannot be granted", grant.path)))?;
+    Ok(PathGrant {
+        path,
+        is_writable: grant.is_writable,
+    })
+}
+
+/// Finds a sandbox level by its word: `required`, `best-effort` or `off`.
+///
+/// # Errors
+/// `InvalidInput`, with the words there are.
+pub fn sandbox_level(word: &str) -> Result<SandboxLevel> {
+    match word {
+        "required" => Ok(SandboxLevel::Required),
+        "best-effort" => Ok(SandboxLevel::BestEffort),
+        "off" => Ok(SandboxLevel::Off),
+        other => Err(Error::invalid(format!(
+            "sandbox is {other:?}; it must be \"required\", \"best-effort\" or \"off\""
+        ))),
+    }
+}
+
+/// Finds a sandbox mode by its word: `enforce`, `report`, `trace-files` or `kill`.
+///
+/// # Errors
+/// `InvalidInput`, with the words there are.
+pub fn sandbox_mode(word: &str) -> Result<SandboxMode> {
+    match word {
+        "enforce" => Ok(SandboxMode::Enforce),
+        "report" => Ok(SandboxMode::Report),
+        "trace-files" => Ok(SandboxMode::TraceFiles),
+        "kill" => Ok(SandboxMode::Kill),
+        other => Err(Error::invalid(format!(
+            "sandbox_mode is {other:?}; it must be \"enforce\", \"report\", \"trace-files\" or \
+             \"kill\""
+        ))),
+    }
 }
 
 fn wish(channels: i32) -> u32 {

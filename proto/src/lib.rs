@@ -13,6 +13,7 @@ pub mod framing;
 pub mod fxb;
 pub mod juce_state;
 pub mod limits;
+pub mod register;
 pub mod selector;
 pub mod vstpreset;
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use plugpen_warden::Sandbox;
+use plugpen_warden::{Mode, Sandbox};
 use serde::Deserialize;
 
 use crate::address::Address;
@@ -52,6 +52,15 @@ pub struct Flags {
     /// How strictly workers are jailed: required, best-effort or off
     #[arg(long, value_name = "LEVEL")]
     pub sandbox: Option<Sandbox>,
+    /// What happens on a call that the jail forbids: enforce, report, trace-files or kill
+    #[arg(long, value_name = "MODE")]
+    pub sandbox_mode: Option<Mode>,
+    /// Start workers without namespaces of their own
+    #[arg(long)]
+    pub no_namespaces: bool,
+    /// Let clients ask for a looser jail than these
+    #[arg(long)]
+    pub let_clients_loosen: bool,
     /// Serve one client process: end when it does (with --lifeline-fd)
     #[arg(long, requires = "lifeline_fd")]
     pub private: bool,
@@ -104,6 +113,10 @@ struct File {
     log_format: Option<LogFormat>,
     log_level: Option<String>,
     sandbox: Option<String>,
+    sandbox_mode: Option<String>,
+    no_namespaces: bool,
+    let_clients_loosen: bool,
+    no_client_grants: bool,
     no_token: bool,
     tls: Option<TlsTable>,
     tokens: Option<PathBuf>,
@@ -153,6 +166,14 @@ pub struct Config {
     pub log_level: String,
     /// How strictly workers are jailed.
     pub sandbox: Sandbox,
+    /// What happens on a call that the jail forbids.
+    pub sandbox_mode: Mode,
+    /// Whether workers get namespaces of their own.
+    pub namespaces: bool,
+    /// Whether clients may ask for less than these; the client of a private daemon may.
+    pub let_clients_loosen: bool,
+    /// Whether clients may grant paths to their plugins.
+    pub client_grants: bool,
     /// Whether calls need the token.
     pub token: bool,
     /// The lifeline of a private daemon.
@@ -244,6 +265,11 @@ impl Config {
             (None, Some(text)) => text.parse().map_err(ConfigError::Value)?,
             (None, None) => Sandbox::default(),
         };
+        let sandbox_mode = match (flags.sandbox_mode, file.sandbox_mode) {
+            (Some(mode), _) => mode,
+            (None, Some(text)) => text.parse().map_err(ConfigError::Value)?,
+            (None, None) => Mode::default(),
+        };
         bounds::check(&file.limits, &file.deadlines)?;
         Ok(Self {
             listen,
@@ -271,6 +297,12 @@ impl Config {
                 .or(file.log_level)
                 .unwrap_or_else(|| "info".into()),
             sandbox,
+            sandbox_mode,
+            namespaces: !(flags.no_namespaces || file.no_namespaces),
+            let_clients_loosen: flags.let_clients_loosen
+                || file.let_clients_loosen
+                || flags.private,
+            client_grants: !file.no_client_grants,
             token: !(flags.no_token || file.no_token),
             lifeline_fd: flags.lifeline_fd.filter(|_| flags.private),
             grace: Duration::from_secs(file.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS).into()),
@@ -396,7 +428,10 @@ mod tests {
         assert_eq!(config.read_only, [PathBuf::from("/usr"), "/".into()]);
         let config = load("", &["--runtime-dir", "/r"]).unwrap();
         assert_eq!(config.listen, [Address::Unix("/r/plugpend.sock".into())]);
-        assert!(config.token);
+        assert!(config.token && config.namespaces && config.client_grants);
+        assert!(!config.let_clients_loosen);
+        let config = load("sandbox_mode = \"kill\"", &["--sandbox-mode", "report"]).unwrap();
+        assert_eq!(config.sandbox_mode, Mode::Report);
     }
 
     #[test]
@@ -404,6 +439,7 @@ mod tests {
         for (toml, word) in [
             ("workres = 3", "workres"),
             ("sandbox = \"some\"", "best-effort"),
+            ("sandbox_mode = \"some\"", "trace-files"),
             ("read_only = [\"/nowhere\"]", "/nowhere"),
             ("listen = [\"tcp:1\"]", "unix:/absolute"),
             ("listen = [\"unix:x\"]", "unix:/absolute"),

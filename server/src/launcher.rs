@@ -2,16 +2,17 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use plugpen_proto::worker::Hello;
 use plugpen_proto::{Error, VERSION, v1::ErrorReason};
-use plugpen_warden::{KillCause, Launch, Role, Sandbox};
+use plugpen_warden::{KillCause, Launch, Namespaces, Role, Sandbox, Users};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{Class, Config};
+use crate::jail::Jail;
 use crate::jail_check;
 use crate::live_workers::LiveWorkers;
 use crate::worker_client::{Birth, Told, Worker};
@@ -21,7 +22,10 @@ pub struct Launcher {
     program: PathBuf,
     device_program: PathBuf,
     sound: Vec<(OsString, OsString)>,
-    sandbox: Sandbox,
+    jail: Jail,
+    /// Looked for once, when the first worker is started.
+    means: OnceLock<Means>,
+    wants_namespaces: bool,
     read_only: Vec<PathBuf>,
     lv2_path: Option<OsString>,
     private_dirs: PathBuf,
@@ -38,6 +42,24 @@ pub struct Launcher {
     started: Notify,
 }
 
+/// What this system has for jails from outside.
+struct Means {
+    namespaces: Namespaces,
+    users: Option<Users>,
+}
+
+impl Means {
+    /// Blocks for some milliseconds.
+    fn find(wants_namespaces: bool) -> Self {
+        let namespaces = match wants_namespaces {
+            true => Namespaces::find(),
+            false => Namespaces::none("switched off by the daemon's configuration"),
+        };
+        let users = Users::find();
+        Self { namespaces, users }
+    }
+}
+
 /// What a worker is started for.
 pub struct Errand {
     /// Hosting or probing.
@@ -48,6 +70,8 @@ pub struct Errand {
     pub name: String,
     /// Which worker of its plugin it is.
     pub generation: u64,
+    /// Its jail, where it is not the daemon's own choice.
+    pub jail: Option<Jail>,
 }
 
 impl Launcher {
@@ -57,7 +81,9 @@ impl Launcher {
             program: config.worker.clone(),
             device_program: config.device.clone(),
             sound: config.sound.clone(),
-            sandbox: config.sandbox,
+            jail: Jail::of(config),
+            means: OnceLock::new(),
+            wants_namespaces: config.namespaces,
             read_only: config.read_only.clone(),
             lv2_path: config.search_paths.lv2.clone(),
             private_dirs,
@@ -116,12 +142,25 @@ impl Launcher {
         })?;
         let program = self.program_of(errand.role)?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let is_worker = errand.role != Role::Device;
+        let jail = errand.jail.unwrap_or_else(|| self.jail.clone());
+        let level = jail.level;
+        let (namespaces, user) = match is_worker && level != Sandbox::Off {
+            true => {
+                let means = self
+                    .means
+                    .get_or_init(|| Means::find(self.wants_namespaces));
+                let user = means.users.as_ref().and_then(Users::take);
+                (means.namespaces.clone(), user.map(Arc::new))
+            }
+            false => (Namespaces::default(), None),
+        };
         let launch = Launch {
             program,
             role: errand.role,
-            sandbox: self.sandbox,
+            sandbox: level,
             private_dir: self.private_dirs.join(format!("w{number}")),
-            read_only: [errand.read_only, self.read_only.clone()].concat(),
+            read_only: [errand.read_only, jail.read_only, self.read_only.clone()].concat(),
             lv2_path: match errand.role {
                 Role::Device => None,
                 Role::Plugin | Role::Probe => self.lv2_path.clone(),
@@ -130,8 +169,11 @@ impl Launcher {
                 Role::Device => self.sound.clone(),
                 Role::Plugin | Role::Probe => Vec::new(),
             },
+            mode: jail.mode,
+            read_write: jail.read_write,
+            namespaces,
+            user,
         };
-        let is_worker = errand.role != Role::Device;
         let birth = Birth {
             name: errand.name,
             generation: errand.generation,
@@ -146,7 +188,8 @@ impl Launcher {
         };
         self.live.add(&worker);
         self.started.notify_one();
-        match self.greet(&worker, greeting, is_worker).await {
+        let required = is_worker && level == Sandbox::Required;
+        match self.greet(&worker, greeting, is_worker, required).await {
             Ok(hello) => Ok((worker, hello)),
             Err(error) => {
                 worker.close(self.close_deadline).await;
@@ -176,6 +219,7 @@ impl Launcher {
         worker: &Worker,
         greeting: tokio::sync::oneshot::Receiver<Hello>,
         is_worker: bool,
+        required: bool,
     ) -> Result<Hello, Error> {
         let hello = match tokio::time::timeout(self.hello_deadline, greeting).await {
             Ok(Ok(hello)) => hello,
@@ -192,10 +236,7 @@ impl Launcher {
             ..hello
         };
         // A device loads no plugin, and has no jail.
-        if is_worker
-            && self.sandbox == Sandbox::Required
-            && hello.sandbox.as_ref().is_none_or(jail_check::is_refuted)
-        {
+        if required && hello.sandbox.as_ref().is_none_or(jail_check::is_refuted) {
             return Err(Error::bug(
                 "the sandbox is required, and the worker's jail does not stand as it says; report this",
             ));

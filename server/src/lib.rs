@@ -26,6 +26,7 @@ mod fd_door;
 mod front;
 mod gate;
 mod ids;
+mod jail;
 mod jail_check;
 mod launcher;
 mod lifeline;

@@ -23,6 +23,19 @@ pub enum SandboxLevel {
     Off,
 }
 
+/// What happens on a call that the plugin may not make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is refused.
+    Enforce,
+    /// It is refused by the daemon, who tells of it.
+    Report,
+    /// The same, and the daemon hears of every file too.
+    TraceFiles,
+    /// It ends the process.
+    Kill,
+}
+
 /// The parsed command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arguments {
@@ -34,14 +47,32 @@ pub struct Arguments {
     pub sandbox: SandboxLevel,
     /// `--read-only`, repeated: readable beside the standard list.
     pub read_only: Vec<PathBuf>,
+    /// `--read-write`, repeated: the same, and writable.
+    pub read_write: Vec<PathBuf>,
+    /// `--mode`.
+    pub mode: Mode,
+    /// `--namespace`, repeated: those of its own that it was started in, by their layers' names.
+    pub namespaces: Vec<String>,
+    /// `--missing NAME=WHY`, repeated: those that the system does not give.
+    pub missing: Vec<(String, String)>,
+    /// `--user`: who it becomes, where it was started as root.
+    pub user: Option<u32>,
 }
 
 /// Shown with every refusal.
 pub const USAGE: &str = "usage: plugpen-worker --role plugin|probe --private-dir DIR \
-    [--sandbox required|best-effort|off] [--read-only PATH]...\n\
+    [--sandbox required|best-effort|off] [--mode enforce|report|trace-files|kill] \
+    [--read-only PATH]... [--read-write PATH]... [--namespace NAME]... [--missing NAME=WHY]... \
+    [--user UID]\n\
     plugpen-worker is started by plugpend, with its control socket as descriptor 3.";
 
 impl Arguments {
+    /// Whether it was started in a namespace of that kind of its own.
+    #[cfg(target_os = "linux")]
+    pub fn has(&self, namespace: &str) -> bool {
+        self.namespaces.iter().any(|name| name == namespace)
+    }
+
     /// Parses the arguments after the program's name.
     ///
     /// # Errors
@@ -52,6 +83,11 @@ impl Arguments {
         let mut private_dir = None;
         let mut sandbox = SandboxLevel::Required;
         let mut read_only = Vec::new();
+        let mut read_write = Vec::new();
+        let mut mode = Mode::Enforce;
+        let mut namespaces = Vec::new();
+        let mut missing = Vec::new();
+        let mut user = None;
         while let Some(flag) = arguments.next() {
             let flag = flag.to_string_lossy().into_owned();
             let mut value = || {
@@ -80,6 +116,33 @@ impl Arguments {
                         }
                     };
                 }
+                "--mode" => {
+                    mode = match value()?.to_string_lossy().as_ref() {
+                        "enforce" => Mode::Enforce,
+                        "report" => Mode::Report,
+                        "trace-files" => Mode::TraceFiles,
+                        "kill" => Mode::Kill,
+                        other => {
+                            return Err(format!(
+                                "--mode is enforce, report, trace-files or kill, not {other}"
+                            ));
+                        }
+                    };
+                }
+                "--read-write" => read_write.push(PathBuf::from(value()?)),
+                "--namespace" => namespaces.push(value()?.to_string_lossy().into_owned()),
+                "--missing" => {
+                    let text = value()?.to_string_lossy().into_owned();
+                    let (name, why) = text
+                        .split_once('=')
+                        .ok_or_else(|| format!("--missing is NAME=WHY, not {text}"))?;
+                    missing.push((name.to_owned(), why.to_owned()));
+                }
+                "--user" => {
+                    let text = value()?.to_string_lossy().into_owned();
+                    let id = text.parse().ok().filter(|id| *id > 0);
+                    user = Some(id.ok_or_else(|| format!("--user is a number, not {text}"))?);
+                }
                 "--read-only" => read_only.push(PathBuf::from(value()?)),
                 _ => return Err(format!("unknown argument {flag}")),
             }
@@ -89,6 +152,11 @@ impl Arguments {
             private_dir: private_dir.ok_or("--private-dir is missing")?,
             sandbox,
             read_only,
+            read_write,
+            mode,
+            namespaces,
+            missing,
+            user,
         })
     }
 }
@@ -104,7 +172,8 @@ mod tests {
     #[test]
     fn the_warden_s_line_is_understood() {
         let parsed = parse(
-            "--role probe --private-dir /p --sandbox best-effort --read-only /a --read-only /b",
+            "--role probe --private-dir /p --sandbox best-effort --read-only /a --read-only /b \
+             --read-write /c --mode report --namespace pid_ns --missing net_ns=no --user 7",
         );
         assert_eq!(
             parsed,
@@ -113,6 +182,11 @@ mod tests {
                 private_dir: "/p".into(),
                 sandbox: SandboxLevel::BestEffort,
                 read_only: vec!["/a".into(), "/b".into()],
+                read_write: vec!["/c".into()],
+                mode: Mode::Report,
+                namespaces: vec!["pid_ns".into()],
+                missing: vec![("net_ns".into(), "no".into())],
+                user: Some(7),
             })
         );
     }
@@ -125,6 +199,9 @@ mod tests {
             ("--role chef --private-dir /p", "chef"),
             ("--role", "--role"),
             ("--role plugin --private-dir /p --sandbox maybe", "maybe"),
+            ("--role plugin --private-dir /p --mode odd", "odd"),
+            ("--role plugin --private-dir /p --missing odd", "odd"),
+            ("--role plugin --private-dir /p --user 0", "--user"),
             ("--verbose", "--verbose"),
         ] {
             assert!(parse(line).unwrap_err().contains(culprit), "{line}");

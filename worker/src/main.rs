@@ -3,7 +3,8 @@
 //! A worker's life, in order:
 //!
 //! 1. The warden starts it with a control socket as descriptor 3 and nothing else to hold.
-//! 2. It builds its jail, before a byte of any plugin is read, and tests that it holds.
+//! 2. It builds its jail, before a byte of any plugin is read, and tests that it holds. In a
+//!    process namespace it does so in a process of its own, and the first one waits for it.
 //! 3. It says `Hello` with a report of the jail.
 //! 4. `Load` names the one plugin it will ever load ([`formats`]); the audio thread starts
 //!    ([`audio`]).
@@ -49,6 +50,10 @@ fn main() -> ExitCode {
             return ExitCode::from(64);
         }
     };
+    if let Err(error) = jail::be_second(&arguments) {
+        eprintln!("plugpen-worker: cannot be the second process of its namespace: {error}");
+        return ExitCode::from(71);
+    }
     let connection = match jail::control_socket().and_then(control::connect) {
         Ok(connection) => connection,
         Err(error) => {

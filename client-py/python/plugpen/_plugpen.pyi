@@ -1,9 +1,19 @@
 # Types of the native module; its docstrings are in it.
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Final, SupportsIndex, TypeAlias, TypedDict, final, overload
+from typing import (
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    SupportsIndex,
+    TypeAlias,
+    TypedDict,
+    final,
+    overload,
+)
 
 import numpy as np
 import numpy.typing as npt
@@ -159,6 +169,9 @@ class Plugin:
         plugin: int | str | None = None,
         audio_callback: Callable[[_HostCallback], object] | None = None,
         port_types: dict[str, str] | None = None,
+        sandbox: Literal["required", "best-effort", "off"] | None = None,
+        sandbox_mode: Literal["enforce", "report", "trace-files", "kill"] | None = None,
+        grants: Mapping[_Path, Literal["r", "rw"]] | None = None,
     ) -> Self: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -190,6 +203,8 @@ class Plugin:
     def generation(self) -> int: ...
     @property
     def worker_pid(self) -> int: ...
+    @property
+    def sandbox(self) -> dict[str, str]: ...
     @property
     def max_block_size(self) -> int: ...
     @property
@@ -746,6 +761,9 @@ class Server:
         plugin: int | str | None = None,
         audio_callback: Callable[[_HostCallback], object] | None = None,
         port_types: dict[str, str] | None = None,
+        sandbox: Literal["required", "best-effort", "off"] | None = None,
+        sandbox_mode: Literal["enforce", "report", "trace-files", "kill"] | None = None,
+        grants: Mapping[_Path, Literal["r", "rw"]] | None = None,
     ) -> Plugin: ...
     def probe(self, path: _Path, plugin: int | str | None = None) -> _PluginInfo: ...
     def scan_directory(self, directory_path: _Path, *, refresh: bool = False) -> ScanResults: ...

@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use plugpen::v1::{PluginFormat, Precision};
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyDict};
 
 use super::Plugin;
-use crate::{arguments::Int, errors::invalid};
+use crate::{arguments::Int, errors::invalid, server::sandbox_dict};
 
 #[pymethods]
 impl Plugin {
@@ -56,6 +56,12 @@ impl Plugin {
     #[getter]
     fn worker_pid(&self) -> u32 {
         self.inner.worker_pid()
+    }
+
+    /// How it is jailed: a dict from layers to "ENFORCED", "PARTIAL", "ABSENT" or "OFF".
+    #[getter]
+    fn sandbox<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        sandbox_dict(py, self.inner.opened().sandbox.as_ref())
     }
 
     /// Most frames of a block.

@@ -5,6 +5,7 @@ use std::path::Path;
 use plugpen::{Error, OpenOptions, Plugin, Server};
 use serde::Deserialize;
 
+use crate::context::Context;
 use crate::output::Failure;
 use crate::setup::Setup;
 use crate::which::{self, Place, Which};
@@ -109,7 +110,7 @@ impl ChainSpec {
     /// One does not open or cannot be set so.
     pub fn open(
         &self,
-        server: &Server,
+        context: &Context,
         options: &OpenOptions,
     ) -> Result<Vec<(Plugin, Option<f64>)>, Failure> {
         let mut plugins = Vec::new();
@@ -123,7 +124,7 @@ impl ChainSpec {
                 },
                 ..options.clone()
             };
-            let plugin = server.open(&stage.place.path, &options)?;
+            let plugin = context.open_at(&stage.place.path, options)?;
             stage.setup.apply(&plugin)?;
             plugins.push((plugin, stage.mix));
         }

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use plugpen::v1::{PathGrant, SandboxLevel, SandboxMode};
 use plugpen::{OpenOptions, Plugin, Server};
 
 use crate::interrupt::Interrupt;
@@ -41,6 +42,46 @@ impl Pace {
     }
 }
 
+/// How plugins are jailed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Jail {
+    /// How strictly plugins are jailed: required, best-effort or off [default: the daemon's]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = plugpen::sandbox_level)]
+    sandbox: Option<SandboxLevel>,
+    /// What happens on a system call that plugins may not make: enforce, report, trace-files or
+    /// kill [default: the daemon's]
+    #[arg(long, global = true, value_name = "MODE", value_parser = plugpen::sandbox_mode)]
+    pub sandbox_mode: Option<SandboxMode>,
+    /// A file or folder that plugins may read beside their own; repeatable
+    #[arg(long, global = true, value_name = "PATH")]
+    grant: Vec<String>,
+    /// One that they may write too; repeatable
+    #[arg(long, global = true, value_name = "PATH")]
+    grant_write: Vec<String>,
+}
+
+impl Jail {
+    /// The options, with these wishes.
+    fn on(&self, options: OpenOptions) -> OpenOptions {
+        let granted = |paths: &[String], is_writable| {
+            let paths = paths.iter().cloned();
+            paths
+                .map(|path| PathGrant { path, is_writable })
+                .collect::<Vec<_>>()
+        };
+        OpenOptions {
+            sandbox: self.sandbox,
+            sandbox_mode: options.sandbox_mode.or(self.sandbox_mode),
+            grants: [
+                granted(&self.grant, false),
+                granted(&self.grant_write, true),
+            ]
+            .concat(),
+            ..options
+        }
+    }
+}
+
 /// The daemon and what was said before the command.
 pub struct Context {
     /// A session on the daemon.
@@ -49,6 +90,8 @@ pub struct Context {
     pub interrupt: Interrupt,
     /// Said before the command's name.
     pub pace: Pace,
+    /// How plugins are jailed.
+    pub jail: Jail,
 }
 
 impl Context {
@@ -74,7 +117,15 @@ impl Context {
             selector: place.selector,
             ..options
         };
-        Ok(self.server.open(&place.path, &options)?)
+        self.open_at(&place.path, options)
+    }
+
+    /// Opens the plugin of a path.
+    ///
+    /// # Errors
+    /// It does not open.
+    pub fn open_at(&self, path: &str, options: OpenOptions) -> Result<Plugin, Failure> {
+        Ok(self.server.open(path, &self.jail.on(options))?)
     }
 }
 

@@ -1,7 +1,12 @@
 //! Plugins in words and in JSON.
 
-use plugpen::v1::{PluginDescription, PluginFormat, ScanFailure};
+use plugpen::v1::{
+    PluginDescription, PluginFormat, SandboxLayer, SandboxLevel, SandboxReport, SandboxState,
+    ScanFailure,
+};
 use serde_json::{Value, json};
+
+use crate::output::plain;
 
 /// A format's usual spelling.
 pub fn format_name(format: PluginFormat) -> &'static str {
@@ -55,6 +60,56 @@ pub fn failed(failure: &ScanFailure) -> Value {
         "reason": short(failure.reason().as_str_name(), "ERROR_REASON_"),
         "message": failure.message,
         "death": death,
+    })
+}
+
+/// A jail in one word: the level that was asked for, or that it is not whole.
+pub fn sandbox_word(report: Option<&SandboxReport>) -> &'static str {
+    match report {
+        None => "-",
+        Some(report) if report.level() == SandboxLevel::Off => "off",
+        Some(report) if missing(report).next().is_none() => "whole",
+        Some(_) => "partial",
+    }
+}
+
+/// A jail in one line: what stands, and what does not.
+pub fn sandbox_text(report: &SandboxReport) -> String {
+    let missing: Vec<_> = missing(report)
+        .map(|layer| format!("{} ({})", plain(&layer.name), plain(&layer.detail)))
+        .collect();
+    let word = sandbox_word(Some(report));
+    match missing.is_empty() || word == "off" {
+        true => word.to_owned(),
+        false => format!("{word}, without {}", missing.join(", ")),
+    }
+}
+
+/// Layers that this system should give and does not.
+fn missing(report: &SandboxReport) -> impl Iterator<Item = &SandboxLayer> {
+    let layers = report.layers.iter();
+    layers.filter(|layer| layer.state() == SandboxState::Absent)
+}
+
+/// A jail, layer by layer.
+pub fn sandbox_json(report: &SandboxReport) -> Value {
+    let word = |name: &str, prefix: &str| {
+        let word = name.strip_prefix(prefix).unwrap_or(name);
+        word.to_lowercase().replace('_', "-")
+    };
+    let layers: serde_json::Map<_, _> = report
+        .layers
+        .iter()
+        .map(|layer| {
+            let state = word(layer.state().as_str_name(), "SANDBOX_STATE_");
+            let value = json!({"state": state, "detail": layer.detail});
+            (layer.name.clone(), value)
+        })
+        .collect();
+    json!({
+        "level": word(report.level().as_str_name(), "SANDBOX_LEVEL_"),
+        "mode": word(report.mode().as_str_name(), "SANDBOX_MODE_"),
+        "layers": layers,
     })
 }
 

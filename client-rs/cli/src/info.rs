@@ -5,7 +5,7 @@ use plugpen::v1::{Bus, Parameter, PluginDescription};
 use serde_json::{Value, json};
 
 use crate::context::{Context, Pace};
-use crate::describe::{description, format_name};
+use crate::describe::{description, format_name, sandbox_json, sandbox_text};
 use crate::output::{Done, Failure, Paint, plain, print, print_json};
 use crate::params::{parameter_json, shown};
 use crate::which::{self, Which};
@@ -107,6 +107,9 @@ impl Facts {
         );
         line("Tail:", &format!("{} s", self.plugin.tail_seconds()));
         line("MIDI:", &midi(&self.plugin));
+        if let Some(report) = &self.plugin.opened().sandbox {
+            line("Sandbox:", &sandbox_text(report));
+        }
         text.push_str(&format!(
             "numPrograms = {}\nnumParams = {}\nnumInputs = {}\nnumOutputs = {}\n",
             self.programs.len(),
@@ -150,6 +153,7 @@ impl Facts {
             "produces_midi": self.plugin.produces_midi(),
             "input_buses": opened.input_buses.iter().map(bus_json).collect::<Vec<_>>(),
             "output_buses": opened.output_buses.iter().map(bus_json).collect::<Vec<_>>(),
+            "sandbox": opened.sandbox.as_ref().map(sandbox_json),
             "programs": self.programs,
             "parameters": self.parameters.iter().map(parameter_json).collect::<Vec<_>>(),
         });

@@ -38,7 +38,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use plugpen::Server;
 
-use crate::context::{Context, Pace};
+use crate::context::{Context, Jail, Pace};
 use crate::interrupt::Interrupt;
 use crate::output::Done;
 
@@ -61,6 +61,8 @@ struct Arguments {
     server: Option<String>,
     #[command(flatten)]
     pace: Pace,
+    #[command(flatten)]
+    jail: Jail,
     #[command(subcommand)]
     command: Command,
 }
@@ -131,7 +133,12 @@ fn main() -> ExitCode {
                 let target = arguments.server.filter(|server| !server.is_empty());
                 let done = match command {
                     Command::Resample(resample) => resample.run(&interrupt),
-                    command => on_daemon(command, target, arguments.pace, &interrupt),
+                    command => on_daemon(
+                        command,
+                        target,
+                        (arguments.pace, arguments.jail),
+                        &interrupt,
+                    ),
                 };
                 (done, interrupt.finish())
             }
@@ -151,7 +158,12 @@ fn main() -> ExitCode {
 
 /// Runs a command on the named daemon, on the user's own, or on a private one that ends with this
 /// program.
-fn on_daemon(command: Command, target: Option<String>, pace: Pace, interrupt: &Interrupt) -> Done {
+fn on_daemon(
+    command: Command,
+    target: Option<String>,
+    (pace, jail): (Pace, Jail),
+    interrupt: &Interrupt,
+) -> Done {
     let server = match target {
         Some(target) => Server::connect(&target)?,
         // The one that `plugpen serve` starts.
@@ -165,6 +177,7 @@ fn on_daemon(command: Command, target: Option<String>, pace: Pace, interrupt: &I
         server,
         interrupt: interrupt.clone(),
         pace,
+        jail,
     };
     let done = command.run(&context);
     context.server.close();

@@ -105,7 +105,7 @@ impl Play {
         };
         let usual = pace.options();
         let opened = spec.open(
-            server,
+            context,
             &OpenOptions {
                 max_block_size: usual.max_block_size.max(LARGEST_PERIOD),
                 ..usual

@@ -179,7 +179,7 @@ impl Plan<'_> {
             non_realtime: self.process.sound.non_realtime,
             ..usual
         };
-        let opened = self.spec.open(&self.context.server, &options)?;
+        let opened = self.spec.open(self.context, &options)?;
         let (plugins, mixes): (Vec<_>, Vec<_>) = opened.into_iter().unzip();
         let plugins: Vec<_> = plugins.into_iter().map(Arc::new).collect();
         let chain = PluginChain::new(plugins.clone())?;

@@ -4,7 +4,7 @@ use plugpen::v1::{OpenedPlugin, PluginState};
 use serde_json::{Value, json};
 
 use crate::context::Context;
-use crate::describe::description;
+use crate::describe::{description, sandbox_json, sandbox_word};
 use crate::output::{Done, Paint, plain, print, print_json, table};
 
 const MEBIBYTE: u64 = 1024 * 1024;
@@ -43,7 +43,7 @@ fn state_name(state: PluginState) -> &'static str {
 
 fn listing(plugins: &[OpenedPlugin], paint: Paint) -> String {
     let titles = [
-        "HANDLE", "PID", "STATE", "AGE", "CPU", "MEMORY", "CLIENT", "PLUGIN",
+        "HANDLE", "PID", "STATE", "AGE", "CPU", "MEMORY", "SANDBOX", "CLIENT", "PLUGIN",
     ];
     let mut rows = vec![titles.map(str::to_owned).to_vec()];
     for plugin in plugins {
@@ -55,6 +55,7 @@ fn listing(plugins: &[OpenedPlugin], paint: Paint) -> String {
             format!("{:.0} s", plugin.age_seconds),
             format!("{:.1} s", plugin.cpu_seconds),
             format!("{} MiB", plugin.memory_bytes / MEBIBYTE),
+            sandbox_word(plugin.sandbox.as_ref()).to_owned(),
             plain(&plugin.session_name),
             plain(&about.name),
         ]);
@@ -75,6 +76,7 @@ fn plugin_json(plugin: &OpenedPlugin) -> Value {
         "age_seconds": plugin.age_seconds,
         "cpu_seconds": plugin.cpu_seconds,
         "memory_bytes": plugin.memory_bytes,
+        "sandbox": plugin.sandbox.as_ref().map(sandbox_json),
         "client": plugin.session_name,
         "plugin": plugin.description.as_ref().map(description),
         "death": plugin.death.as_ref().map(|death| &death.summary),

@@ -164,7 +164,7 @@ impl Plan<'_> {
                 audio_path: plugpen::AudioPath::None,
                 ..self.options.clone()
             };
-            let opened = self.spec.open(&self.context.server, &options)?;
+            let opened = self.spec.open(self.context, &options)?;
             let names = match opened.first() {
                 Some((plugin, _)) => plugin.program_names()?,
                 None => Vec::new(),
@@ -197,7 +197,7 @@ impl Plan<'_> {
         output: &Path,
         tell: &mut Tell<'_>,
     ) -> Result<Made, Failure> {
-        let opened = self.spec.open(&self.context.server, &self.options)?;
+        let opened = self.spec.open(self.context, &self.options)?;
         if let Some((first, _)) = opened.first() {
             self.select(first, preset)?;
         }

@@ -59,6 +59,7 @@ impl<'a> Prober<'a> {
             read_only: self.read_only.clone(),
             name: self.name.clone(),
             generation: 1,
+            jail: None,
         };
         let (worker, hello) = self.daemon.launcher.launch(errand, log).await?;
         self.worker = Some(worker);

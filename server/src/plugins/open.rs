@@ -8,7 +8,7 @@ use std::time::Instant;
 use plugpen_proto::Error;
 use plugpen_proto::limits::{MAX_BLOCK_SIZE, MAX_CHANNELS, MAX_TEXT};
 use plugpen_proto::v1::watch_events_response::Event;
-use plugpen_proto::v1::{AudioPath, AudioRings, OpenOptions, Opened, OpenedPlugin, PluginState};
+use plugpen_proto::v1::{AudioPath, AudioRings, ErrorReason, OpenOptions, Opened, OpenedPlugin, PluginState};
 use plugpen_proto::worker::{Hello, Load};
 use plugpen_warden::{KillCause, Role};
 
@@ -16,6 +16,7 @@ use super::{Now, Plugin};
 use crate::config::Class;
 use crate::daemon::Daemon;
 use crate::discovery::{self, Reach, Target};
+use crate::jail::Jail;
 use crate::launcher::Errand;
 use crate::lock::lock;
 use crate::rings;
@@ -89,6 +90,12 @@ impl Plugin {
         reach: &Reach,
     ) -> Result<(Arc<Self>, Option<AudioRings>), Error> {
         check(&options)?;
+        if *reach != Reach::Everywhere && !options.grants.is_empty() {
+            return Err(Error::new(
+                ErrorReason::NotAllowed,
+                "callers from other machines cannot grant paths of this one; hand files over by StageFile",
+            ));
+        }
         let place = session.reserve()?;
         let target = discovery::resolve(daemon, &options.path, reach).await?;
         if options.selector.is_empty() {
@@ -141,6 +148,7 @@ impl Plugin {
             read_only: self.target.readable.clone(),
             name: display_name(&options.path),
             generation,
+            jail: Some(Jail::wished(&daemon.config, &options)?),
         };
         let tell = move |told: Told| {
             if let Some(plugin) = Weak::upgrade(&me) {

@@ -109,7 +109,8 @@ impl Daemon {
 
     /// With the worker that misbehaves and these settings.
     pub fn with_villain(config: &str) -> Self {
-        Self::with(villain(), config, &[])
+        // It is a worker only as far as it must be to misbehave.
+        Self::with(villain(), config, &["--no-namespaces"])
     }
 
     pub fn with(worker: &Path, config: &str, arguments: &[&str]) -> Self {

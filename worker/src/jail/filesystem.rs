@@ -15,13 +15,15 @@ use super::Standing;
 const INTERFACE: ABI = ABI::V9;
 
 /// What plugins read beside their bundle. Satisfied 854 of 854 plugins.
-const READ_ONLY: [&str; 20] = [
+pub const READ_ONLY: [&str; 21] = [
     "/usr/lib",
     "/usr/lib64",
     "/lib",
     "/lib64",
     "/usr/share",
     "/usr/local/lib",
+    // Links that libraries are found through.
+    "/etc/alternatives",
     "/etc/ld.so.cache",
     "/etc/fonts",
     "/etc/localtime",
@@ -39,10 +41,10 @@ const READ_ONLY: [&str; 20] = [
 ];
 
 /// Restricts the calling thread and what it starts: reading on the list and in `read_only`,
-/// writing in `private_dir`, nothing else; no TCP, no signals and no abstract sockets out of
+/// writing in `private_dir` and `read_write`, nothing else; no TCP, no signals and no abstract sockets out of
 /// the jail.
-pub fn restrict(private_dir: &Path, read_only: &[PathBuf]) -> Standing {
-    match try_restrict(private_dir, read_only) {
+pub fn restrict(private_dir: &Path, read_only: &[PathBuf], read_write: &[PathBuf]) -> Standing {
+    match try_restrict(private_dir, read_only, read_write) {
         Ok(status) => standing(&status),
         Err(error) => Standing::absent(error),
     }
@@ -51,6 +53,7 @@ pub fn restrict(private_dir: &Path, read_only: &[PathBuf]) -> Standing {
 fn try_restrict(
     private_dir: &Path,
     read_only: &[PathBuf],
+    read_write: &[PathBuf],
 ) -> Result<RestrictionStatus, RulesetError> {
     let reading = AccessFs::ReadFile | AccessFs::ReadDir;
     let private = AccessFs::from_all(INTERFACE)
@@ -66,7 +69,9 @@ fn try_restrict(
         rules.extend(rule(path, reading));
     }
     rules.extend(rule(Path::new("/dev/null"), AccessFs::WriteFile.into()));
-    rules.extend(rule(private_dir, private));
+    for path in read_write.iter().map(PathBuf::as_path).chain([private_dir]) {
+        rules.extend(rule(path, private));
+    }
     Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(INTERFACE))?

@@ -1,8 +1,9 @@
 //! The jail a worker builds around itself before it reads a byte of any plugin.
 //!
-//! Four layers, each reported as it stands and each tested from inside afterwards: a layer that
-//! does not hold is not claimed. The warden adds what has to come from outside. Three of the four
-//! are Linux's; elsewhere they are reported as absent.
+//! Each layer is reported as it stands and tested from inside afterwards: a layer that does not
+//! hold is not claimed. The warden starts the worker in the namespaces that there are and passes
+//! on why others are not. All layers but the limits are Linux's; elsewhere they are reported as
+//! absent.
 
 #[cfg(target_os = "linux")]
 mod checks;
@@ -10,20 +11,55 @@ mod checks;
 mod filesystem;
 #[cfg(target_os = "linux")]
 mod filter;
+#[cfg(target_os = "linux")]
+mod first;
+#[cfg(target_os = "linux")]
+mod identity;
 mod inherited;
 mod limits;
+#[cfg(target_os = "linux")]
+mod root;
 #[cfg(target_os = "linux")]
 mod seccomp;
 
 use plugpen_proto::Error;
-use plugpen_proto::v1::{ErrorReason, SandboxLayer, SandboxReport, SandboxState};
+use plugpen_proto::v1::{
+    self, ErrorReason, SandboxLayer, SandboxMode, SandboxReport, SandboxState,
+};
 
-use crate::arguments::{Arguments, SandboxLevel};
+use crate::arguments::{Arguments, Mode, SandboxLevel};
 
+#[cfg(target_os = "linux")]
+pub use first::be_second;
 pub use inherited::{control_socket, exit_now};
 
-/// Without these, `required` means that no plugin is loaded.
-const REQUIRED: [&str; 3] = ["no_new_privs", "landlock", "seccomp"];
+/// Without one of each, `required` means that no plugin is loaded.
+const REQUIRED: [&[&str]; 3] = [&["no_new_privs"], &["landlock", "mount_ns"], &["seccomp"]];
+
+/// All layers, in the order in which they are reported.
+const LAYERS: [&str; 12] = [
+    "no_new_privs",
+    "rlimits",
+    "landlock",
+    "seccomp",
+    "capabilities",
+    "uid",
+    "user_ns",
+    "pid_ns",
+    "ipc_ns",
+    "uts_ns",
+    "net_ns",
+    "mount_ns",
+];
+
+/// There are no process namespaces.
+///
+/// # Errors
+/// Never.
+#[cfg(not(target_os = "linux"))]
+pub fn be_second(_: &Arguments) -> std::io::Result<()> {
+    Ok(())
+}
 
 /// How one layer stands, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +91,7 @@ impl Standing {
 /// what to answer to a Load, where the level forbids it.
 pub fn enter(arguments: &Arguments) -> (SandboxReport, Option<Error>) {
     let layers = if arguments.sandbox == SandboxLevel::Off {
-        ["no_new_privs", "rlimits", "landlock", "seccomp"]
+        LAYERS
             .map(|name| (name, Standing::new(SandboxState::Off, "--sandbox=off")))
             .to_vec()
     } else {
@@ -67,8 +103,19 @@ pub fn enter(arguments: &Arguments) -> (SandboxReport, Option<Error>) {
         state: standing.state.into(),
         detail: standing.detail,
     });
+    let level = match arguments.sandbox {
+        SandboxLevel::Required => v1::SandboxLevel::Required,
+        SandboxLevel::BestEffort => v1::SandboxLevel::BestEffort,
+        SandboxLevel::Off => v1::SandboxLevel::Off,
+    };
+    let mode = match arguments.mode {
+        Mode::Enforce | Mode::Report | Mode::TraceFiles => SandboxMode::Enforce,
+        Mode::Kill => SandboxMode::Kill,
+    };
     let report = SandboxReport {
         layers: layers.collect(),
+        level: level.into(),
+        mode: mode.into(),
     };
     (report, refusal)
 }
@@ -76,40 +123,90 @@ pub fn enter(arguments: &Arguments) -> (SandboxReport, Option<Error>) {
 #[cfg(target_os = "linux")]
 fn build(arguments: &Arguments) -> Vec<(&'static str, Standing)> {
     let before = checks::Before::look();
+    let mount = match namespace(arguments, "mount_ns") {
+        standing if standing.holds() => root::change(arguments),
+        standing => standing,
+    };
+    if arguments.has("uts_ns") {
+        // The machine's name is nobody's business; a failure keeps it.
+        let _ = rustix::system::sethostname(b"plugpen");
+    }
     let privileges = match rustix::thread::set_no_new_privs(true) {
         Ok(()) => Standing::new(SandboxState::Enforced, ""),
         Err(error) => Standing::absent(error),
     };
+    let (uid, capabilities) = identity::assume(arguments, &arguments.private_dir);
     let limits = limits::set();
-    let filesystem = filesystem::restrict(&arguments.private_dir, &arguments.read_only);
-    let calls = seccomp::install();
-    vec![
-        ("no_new_privs", privileges),
-        ("rlimits", limits),
-        ("landlock", before.check_files(filesystem)),
-        ("seccomp", checks::check_calls(calls)),
-    ]
+    let filesystem = filesystem::restrict(
+        &arguments.private_dir,
+        &arguments.read_only,
+        &arguments.read_write,
+    );
+    let files = before.check_files(filesystem);
+    let calls = match arguments.mode {
+        // Trying would end it.
+        Mode::Kill => seccomp::install(Mode::Kill),
+        mode => checks::check_calls(seccomp::install(mode)),
+    };
+    LAYERS
+        .map(|name| {
+            let standing = match name {
+                "no_new_privs" => privileges.clone(),
+                "rlimits" => limits.clone(),
+                "landlock" => files.clone(),
+                "seccomp" => calls.clone(),
+                "capabilities" => capabilities.clone(),
+                "uid" => uid.clone(),
+                "mount_ns" => mount.clone(),
+                name => namespace(arguments, name),
+            };
+            (name, standing)
+        })
+        .to_vec()
+}
+
+/// A namespace as the warden made it, or could not.
+#[cfg(target_os = "linux")]
+fn namespace(arguments: &Arguments, name: &str) -> Standing {
+    if arguments.has(name) {
+        return Standing::new(SandboxState::Enforced, "");
+    }
+    let missing = arguments
+        .missing
+        .iter()
+        .find(|(missing, _)| missing == name);
+    match missing {
+        Some((_, why)) => Standing::new(SandboxState::Absent, why.clone()),
+        None => Standing::new(SandboxState::Off, "it was not asked for"),
+    }
 }
 
 #[cfg(not(target_os = "linux"))]
 fn build(_: &Arguments) -> Vec<(&'static str, Standing)> {
     let missing = || Standing::absent(format!("{} has no such layer", std::env::consts::OS));
-    vec![
-        ("no_new_privs", missing()),
-        ("rlimits", limits::set()),
-        ("landlock", missing()),
-        ("seccomp", missing()),
-    ]
+    LAYERS
+        .map(|name| match name {
+            "rlimits" => (name, limits::set()),
+            name => (name, missing()),
+        })
+        .to_vec()
 }
 
 fn refusal(level: SandboxLevel, layers: &[(&'static str, Standing)]) -> Option<Error> {
     if level != SandboxLevel::Required {
         return None;
     }
-    let missing: Vec<String> = layers
+    let standing = |name| layers.iter().find(|(of, _)| of == name).map(|(_, how)| how);
+    let missing: Vec<String> = REQUIRED
         .iter()
-        .filter(|(name, standing)| REQUIRED.contains(name) && !standing.holds())
-        .map(|(name, standing)| format!("{name} ({})", standing.detail))
+        .filter(|any| {
+            let mut standings = any.iter().filter_map(standing);
+            !standings.any(Standing::holds)
+        })
+        .map(|any| {
+            let why = standing(&any[0]).map_or("not there", |standing| &standing.detail);
+            format!("{} ({why})", any[0])
+        })
         .collect();
     (!missing.is_empty()).then(|| {
         Error::new(
@@ -140,6 +237,10 @@ mod tests {
         assert!(error.message.contains("seccomp (old kernel)"));
         assert!(!error.message.contains("landlock"));
         assert_eq!(refusal(SandboxLevel::BestEffort, &layers), None);
-        assert_eq!(refusal(SandboxLevel::Required, &layers[..3]), None);
+        let mut layers = layers;
+        layers[3].1.state = SandboxState::Enforced;
+        assert_eq!(refusal(SandboxLevel::Required, &layers), None);
+        layers[2] = ("mount_ns", Standing::new(SandboxState::Enforced, ""));
+        assert_eq!(refusal(SandboxLevel::Required, &layers), None);
     }
 }

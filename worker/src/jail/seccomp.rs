@@ -10,12 +10,13 @@ use seccompiler::{
 
 use super::Standing;
 use super::filter::{self, Condition, Is};
+use crate::arguments::Mode;
 
 type Rules = BTreeMap<i64, Vec<SeccompRule>>;
 
 /// Installs all filters on the calling thread; those it starts inherit them.
-pub fn install() -> Standing {
-    match programs() {
+pub fn install(mode: Mode) -> Standing {
+    match programs(mode) {
         Ok(programs) => {
             let instructions: usize = programs.iter().map(Vec::len).sum();
             for program in &programs {
@@ -33,12 +34,18 @@ pub fn install() -> Standing {
 }
 
 /// The filters in the order of their installation; the allow-list is the last.
-fn programs() -> Result<Vec<BpfProgram>, BackendError> {
+fn programs(mode: Mode) -> Result<Vec<BpfProgram>, BackendError> {
+    let kills = mode == Mode::Kill;
     let mut refused: BTreeMap<i32, Rules> = BTreeMap::new();
     let missing = filter::NOT_IMPLEMENTED
         .iter()
         .map(|call| (*call, libc::ENOSYS));
-    for (call, errno) in missing.chain(filter::REFUSED.iter().copied()) {
+    // A call that is answered as if it were done is no offence.
+    let told = filter::REFUSED
+        .iter()
+        .copied()
+        .filter(|(_, errno)| !kills || *errno == 0);
+    for (call, errno) in missing.chain(told) {
         refused.entry(errno).or_default().insert(call, Vec::new());
     }
     let mut allowed: Rules = refused
@@ -66,11 +73,11 @@ fn programs() -> Result<Vec<BpfProgram>, BackendError> {
             SeccompAction::Errno(errno.unsigned_abs()),
         )?);
     }
-    programs.push(compile(
-        allowed,
-        SeccompAction::Errno(libc::EPERM.unsigned_abs()),
-        SeccompAction::Allow,
-    )?);
+    let otherwise = match kills {
+        true => SeccompAction::KillProcess,
+        false => SeccompAction::Errno(libc::EPERM.unsigned_abs()),
+    };
+    programs.push(compile(allowed, otherwise, SeccompAction::Allow)?);
     Ok(programs)
 }
 
@@ -106,7 +113,9 @@ mod tests {
 
     #[test]
     fn the_lists_compile_and_no_call_is_listed_twice() {
-        assert!(programs().is_ok());
+        for mode in [Mode::Enforce, Mode::Kill] {
+            assert!(programs(mode).is_ok());
+        }
         let mut calls: Vec<i64> = filter::ALLOWED.to_vec();
         calls.extend(filter::ALLOWED_LEGACY);
         calls.extend(filter::NOT_IMPLEMENTED);

@@ -3,6 +3,10 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::namespaces::Namespaces;
+use crate::users::User;
 
 /// What a worker is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,6 +66,45 @@ impl std::str::FromStr for Sandbox {
     }
 }
 
+/// What happens when a plugin makes a system call that it may not make; it is refused in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// An error, and that is all.
+    #[default]
+    Enforce,
+    /// The call is told, with its arguments and who made it.
+    Report,
+    /// The same, and every file that is opened, made, renamed or removed.
+    TraceFiles,
+    /// The worker ends.
+    Kill,
+}
+
+impl Mode {
+    /// Its word on command lines and in configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Report => "report",
+            Self::TraceFiles => "trace-files",
+            Self::Kill => "kill",
+        }
+    }
+}
+
+impl std::str::FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Enforce, Self::Report, Self::TraceFiles, Self::Kill]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+            .ok_or_else(|| {
+                format!("unknown sandbox mode {text:?}; use enforce, report, trace-files or kill")
+            })
+    }
+}
+
 /// How to start a worker.
 #[derive(Debug, Clone)]
 pub struct Launch {
@@ -79,9 +122,22 @@ pub struct Launch {
     pub lv2_path: Option<OsString>,
     /// What a device needs to find the sound system; others get none of it.
     pub sound: Vec<(OsString, OsString)>,
+    /// What happens on a forbidden call.
+    pub mode: Mode,
+    /// Where the worker may write besides its private directory.
+    pub read_write: Vec<PathBuf>,
+    /// The namespaces that it starts in.
+    pub namespaces: Namespaces,
+    /// Who it becomes once its jail is built, where the daemon is root.
+    pub user: Option<Arc<User>>,
 }
 
 impl Launch {
+    /// Whether the worker is number 2 of a process namespace.
+    pub(crate) fn has_register(&self) -> bool {
+        self.namespaces.has_pid()
+    }
+
     /// Program name and arguments. Fails on a NUL byte in a path.
     pub(crate) fn arguments(&self) -> Result<Vec<CString>, std::ffi::NulError> {
         let mut words: Vec<&OsStr> = vec![
@@ -97,8 +153,26 @@ impl Launch {
             words.push(OsStr::new("--read-only"));
             words.push(path.as_os_str());
         }
+        for path in &self.read_write {
+            words.push(OsStr::new("--read-write"));
+            words.push(path.as_os_str());
+        }
+        let mut rest: Vec<OsString> = Vec::new();
+        if self.mode != Mode::default() {
+            rest.extend(["--mode".into(), self.mode.as_str().into()]);
+        }
+        for name in self.namespaces.here() {
+            rest.extend(["--namespace".into(), name.into()]);
+        }
+        for (name, why) in self.namespaces.missing() {
+            rest.extend(["--missing".into(), format!("{name}={why}").into()]);
+        }
+        if let Some(user) = &self.user {
+            rest.extend(["--user".into(), user.id().to_string().into()]);
+        }
         words
             .into_iter()
+            .chain(rest.iter().map(OsString::as_os_str))
             .map(|word| CString::new(word.as_bytes()))
             .collect()
     }
@@ -160,6 +234,10 @@ mod tests {
             read_only: vec!["/a b".into(), "/c".into()],
             lv2_path: Some("/x:/y".into()),
             sound: vec![("JACK_DEFAULT_SERVER".into(), "mine".into())],
+            mode: Mode::Enforce,
+            read_write: Vec::new(),
+            namespaces: Namespaces::default(),
+            user: None,
         }
     }
 
@@ -173,6 +251,23 @@ mod tests {
             strings(launch().arguments().unwrap()).join("|"),
             "/bin/worker|--role|plugin|--private-dir|/run/w1|--sandbox|required|--read-only|/a b|--read-only|/c"
         );
+    }
+
+    #[test]
+    fn what_is_not_usual_is_said_on_the_command_line() {
+        let launch = Launch {
+            mode: Mode::TraceFiles,
+            read_write: vec!["/d".into()],
+            namespaces: Namespaces::none("no"),
+            ..launch()
+        };
+        let line = strings(launch.arguments().unwrap()).join("|");
+        let rest = "|--read-only|/c|--read-write|/d|--mode|trace-files|--missing|user_ns=no|";
+        assert!(line.contains(rest), "{line}");
+        for mode in [Mode::Enforce, Mode::Report, Mode::TraceFiles, Mode::Kill] {
+            assert_eq!(mode.as_str().parse(), Ok(mode));
+        }
+        assert!("some".parse::<Mode>().unwrap_err().contains("trace-files"));
     }
 
     #[test]

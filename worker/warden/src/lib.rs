@@ -3,7 +3,8 @@
 //! The life of a worker, seen from here:
 //!
 //! 1. [`Warden::spawn`] starts a thread that belongs to this worker alone. It makes the private
-//!    directory, the control socket pair and the output pipes, and executes the worker program.
+//!    directory, the control socket pair and the output pipes, and executes the worker program in
+//!    namespaces of its own, where the system gives them ([`Namespaces`]).
 //!    The kernel kills the worker when that thread ends, so no worker outlives its daemon.
 //! 2. The thread waits for the control socket, both pipes and the worker's pidfd. Whole messages,
 //!    whole lines and the end go to a [`Report`], always from this one thread.
@@ -19,17 +20,22 @@
 mod end;
 mod inherited;
 mod launch;
+mod namespaces;
 mod outbox;
 mod output;
 mod private_dir;
+mod register;
 mod spawn;
+mod users;
 mod warden;
 mod watch;
 
 pub use end::{End, ExitStatus, KillCause, signal_name};
 pub use inherited::inherited;
-pub use launch::{Launch, Role, Sandbox};
+pub use launch::{Launch, Mode, Role, Sandbox};
+pub use namespaces::Namespaces;
 pub use private_dir::remove_tree;
 pub use spawn::SpawnError;
+pub use users::{User, Users};
 pub use warden::{SendError, Warden};
 pub use watch::Report;

@@ -4,6 +4,8 @@
 //! copied, the child reports a failed step through that memory, and the pidfd exists from the
 //! first moment. `posix_spawn` itself cannot set a parent-death signal, and between `fork` and
 //! `exec` the standard library keeps a pipe of its own that may sit where the control socket goes.
+//! Namespaces are made by the same call, so no second process stands between daemon and worker
+//! but the one that is number 1 in a process namespace (see `register.rs`).
 
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -28,6 +30,9 @@ pub enum SpawnError {
         /// What the system says.
         source: io::Error,
     },
+    /// The first process in the worker's namespaces did not start the worker.
+    #[error("cannot start a worker in namespaces of its own: {0}")]
+    Unborn(io::Error),
     /// A system call in the daemon failed.
     #[error("cannot start a worker: {step}: {source}")]
     Parent {
@@ -63,17 +68,18 @@ pub(crate) struct Child {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// The worker's descriptors 0 to 3.
+/// The worker's descriptors 0 to 3, and 4 where it has a register.
 pub(crate) struct Stdio<'a> {
     pub(crate) input: BorrowedFd<'a>,
     pub(crate) output: BorrowedFd<'a>,
     pub(crate) error: BorrowedFd<'a>,
     pub(crate) control: BorrowedFd<'a>,
+    pub(crate) register: Option<BorrowedFd<'a>>,
 }
 
 /// Bytes of the child's stack; it makes a dozen system calls, none deep.
 const STACK: usize = 64 * 1024;
-/// Descriptors from here on cannot collide with 0 to 3.
+/// Descriptors from here on cannot collide with 0 to 4.
 const ABOVE_STDIO: c_int = 10;
 
 /// What the child needs and what it answers, in memory shared with the suspended parent.
@@ -81,8 +87,12 @@ struct Plan {
     path: *const c_char,
     argv: *const *const c_char,
     envp: *const *const c_char,
-    fds: [c_int; 4],
+    /// The last is -1 where there is no register.
+    fds: [c_int; 5],
     parent: libc::pid_t,
+    namespaces: c_int,
+    /// Contents of `uid_map` and `gid_map`.
+    maps: [CString; 2],
     failed: Option<(&'static str, c_int)>,
 }
 
@@ -103,28 +113,77 @@ pub(crate) fn spawn(launch: &Launch, stdio: &Stdio<'_>) -> Result<Child, SpawnEr
         dup(stdio.error)?,
         dup(stdio.control)?,
     ];
+    let register = stdio.register.map(dup).transpose()?;
+    let [input, output, error, control] = fds.each_ref().map(AsRawFd::as_raw_fd);
+    let register = register.as_ref().map_or(-1, AsRawFd::as_raw_fd);
     let mut plan = Plan {
         path: arguments[0].as_ptr(),
         argv: argv.as_ptr(),
         envp: envp.as_ptr(),
-        fds: fds.each_ref().map(AsRawFd::as_raw_fd),
+        fds: [input, output, error, control, register],
         parent: rustix::process::getpid().as_raw_nonzero().get(),
+        namespaces: launch.namespaces.flags(),
+        maps: maps(),
         failed: None,
     };
-    let (pid, pidfd) = clone_vfork(&mut plan)?;
+    let (pid, pidfd) = clone_vfork(&mut plan, child)?;
     let Some((step, errno)) = plan.failed else {
         return Ok(Child { pid, pidfd });
     };
-    // The child has ended already; take its zombie.
-    let _ = rustix::process::waitid(
-        rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(&pidfd)),
-        rustix::process::WaitIdOptions::EXITED,
-    );
+    // The child has ended already.
+    reap(&pidfd);
     Err(SpawnError::Child {
         program: launch.program.clone(),
         step,
         source: io::Error::from_raw_os_error(errno),
     })
+}
+
+/// Tries whether this process may have children in such namespaces; one is started and ends at
+/// once.
+pub(crate) fn try_namespaces(flags: c_int) -> io::Result<()> {
+    let mut plan = Plan {
+        path: ptr::null(),
+        argv: ptr::null(),
+        envp: ptr::null(),
+        fds: [-1; 5],
+        parent: 0,
+        namespaces: flags,
+        maps: maps(),
+        failed: None,
+    };
+    let (_, pidfd) = clone_vfork(&mut plan, trial).map_err(|error| match error {
+        SpawnError::Parent { source, .. } => source,
+        other => io::Error::other(other),
+    })?;
+    reap(&pidfd);
+    match plan.failed {
+        None => Ok(()),
+        Some((step, errno)) => {
+            let error = io::Error::from_raw_os_error(errno);
+            Err(io::Error::new(error.kind(), format!("{step}: {error}")))
+        }
+    }
+}
+
+/// Takes the zombie of a child that has ended or is about to.
+pub(crate) fn reap(pidfd: &OwnedFd) -> Option<rustix::process::WaitIdStatus> {
+    rustix::process::waitid(
+        rustix::process::WaitId::PidFd(std::os::fd::AsFd::as_fd(pidfd)),
+        rustix::process::WaitIdOptions::EXITED,
+    )
+    .ok()
+    .flatten()
+}
+
+/// Root inside is who we are outside: a program keeps the capabilities that it mounts with only
+/// if it is executed as root. They are capabilities inside, and given up before a plugin is read.
+fn maps() -> [CString; 2] {
+    let line = |id: u32| CString::new(format!("0 {id} 1")).unwrap_or_default();
+    [
+        line(rustix::process::geteuid().as_raw()),
+        line(rustix::process::getegid().as_raw()),
+    ]
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {
@@ -133,10 +192,14 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     pointers
 }
 
-fn clone_vfork(plan: &mut Plan) -> Result<(libc::pid_t, OwnedFd), SpawnError> {
+fn clone_vfork(
+    plan: &mut Plan,
+    child: extern "C" fn(*mut c_void) -> c_int,
+) -> Result<(libc::pid_t, OwnedFd), SpawnError> {
     let mut stack = vec![0u128; STACK / size_of::<u128>()];
     let mut pidfd: c_int = -1;
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let flags = flags | plan.namespaces;
     // SAFETY: a zeroed sigset_t is a valid value for sigfillset to overwrite.
     let mut all: libc::sigset_t = unsafe { std::mem::zeroed() };
     // SAFETY: as above.
@@ -182,6 +245,47 @@ extern "C" fn child(plan: *mut c_void) -> c_int {
     127
 }
 
+/// As [`child`], of a process that is there to see whether it comes to be.
+extern "C" fn trial(plan: *mut c_void) -> c_int {
+    let plan = plan.cast::<Plan>();
+    // SAFETY: as in `child`.
+    let plan = unsafe { &mut *plan };
+    // SAFETY: as in `child`.
+    if let Err(step) = unsafe { enter_user_namespace(plan) } {
+        // SAFETY: as in `child`.
+        plan.failed = Some((step, unsafe { *libc::__errno_location() }));
+    }
+    0
+}
+
+/// Says who is who in a fresh user namespace, if there is one.
+///
+/// # Safety
+/// As [`become_worker`].
+unsafe fn enter_user_namespace(plan: &Plan) -> Result<(), &'static str> {
+    if plan.namespaces & libc::CLONE_NEWUSER == 0 {
+        return Ok(());
+    }
+    let [users, groups] = &plan.maps;
+    for (file, content, step) in [
+        (c"/proc/self/setgroups", c"deny", "writing setgroups"),
+        (c"/proc/self/uid_map", users.as_c_str(), "writing uid_map"),
+        (c"/proc/self/gid_map", groups.as_c_str(), "writing gid_map"),
+    ] {
+        let bytes = content.to_bytes();
+        // SAFETY: system calls on strings that the suspended parent keeps valid.
+        let written = unsafe {
+            let fd = libc::open(file.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+            fd >= 0 && libc::write(fd, bytes.as_ptr().cast(), bytes.len()) >= 0
+        };
+        // The descriptor is closed by `execve`, or with the process.
+        if !written {
+            return Err(step);
+        }
+    }
+    Ok(())
+}
+
 /// Returns only if something failed, with the name of the step.
 ///
 /// # Safety
@@ -196,8 +300,11 @@ unsafe fn become_worker(plan: &Plan) -> &'static str {
         if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
             return "prctl(PR_SET_PDEATHSIG)";
         }
-        // The parent may have died before the line above; then nobody would end this worker.
-        if libc::getppid() != plan.parent {
+        // The parent may have died before the line above; then nobody would end this worker but
+        // the end of its control socket, which is all that a process can see that is the first of
+        // its namespace: its parent has no number there.
+        let is_first = plan.namespaces & libc::CLONE_NEWPID != 0;
+        if !is_first && libc::getppid() != plan.parent {
             *libc::__errno_location() = libc::ESRCH;
             return "getppid";
         }
@@ -205,16 +312,20 @@ unsafe fn become_worker(plan: &Plan) -> &'static str {
         if libc::setsid() < 0 {
             return "setsid";
         }
+        if let Err(step) = enter_user_namespace(plan) {
+            return step;
+        }
         for (target, source) in (0..).zip(plan.fds) {
-            if libc::dup2(source, target) < 0 {
+            if source >= 0 && libc::dup2(source, target) < 0 {
                 return "dup2";
             }
         }
+        let first_other = if plan.fds[4] < 0 { 4 } else { 5 };
         // Everything of ours is close-on-exec already; this covers what a library opened without.
         // Kernels before 5.11 lack the call.
         libc::syscall(
             libc::SYS_close_range,
-            4 as libc::c_uint,
+            first_other as libc::c_uint,
             libc::c_uint::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         );

@@ -11,13 +11,15 @@ use std::time::Duration;
 use plugpen_proto::framing::{self, FramingError};
 use plugpen_proto::worker::ToWorker;
 use rustix::event::EventfdFlags;
+use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::pipe::PipeFlags;
 use rustix::process::Signal;
 
-use crate::end::KillCause;
+use crate::end::{ExitStatus, KillCause};
 use crate::launch::Launch;
 use crate::outbox::{MAX_FDS, Outbox};
 use crate::private_dir;
+use crate::register::Register;
 use crate::spawn::{self, Child, SpawnError, Stdio, step};
 use crate::watch::{Report, Watch};
 
@@ -52,12 +54,46 @@ pub(crate) struct Shared {
     /// An eventfd: something waits in the outbox.
     pub(crate) doorbell: OwnedFd,
     pub(crate) pidfd: OwnedFd,
+    pub(crate) first: Option<First>,
     pub(crate) cause: Mutex<Option<KillCause>>,
     over: Mutex<bool>,
     over_changed: Condvar,
 }
 
+/// The first process of the worker's namespaces, which waits for the worker and ends with it.
+#[derive(Debug)]
+pub(crate) struct First {
+    pidfd: OwnedFd,
+    register: Register,
+}
+
+impl First {
+    /// How the worker ended.
+    fn status(&self) -> ExitStatus {
+        match self.register.end() {
+            // It was killed itself, and the kernel took the worker with it.
+            ExitStatus::Unknown => ExitStatus::from(spawn::reap(&self.pidfd)),
+            told => told,
+        }
+    }
+}
+
 impl Shared {
+    /// How the worker ended, which it has.
+    pub(crate) fn status(&self) -> ExitStatus {
+        match &self.first {
+            None => ExitStatus::from(spawn::reap(&self.pidfd)),
+            Some(first) => first.status(),
+        }
+    }
+
+    /// Waits until nothing of the worker's namespaces is left.
+    pub(crate) fn bury(&self) {
+        if let Some(first) = &self.first {
+            spawn::reap(&first.pidfd);
+        }
+    }
+
     pub(crate) fn kill(&self, cause: KillCause) {
         lock(&self.cause).get_or_insert(cause);
         // It may have ended already; the pidfd cannot name another process.
@@ -208,6 +244,7 @@ fn live(launch: Launch, report: impl Report, started: &mpsc::SyncSender<Started>
         Ok((shared, pid, output, error)) => {
             let _ = started.send(Ok((shared.clone(), pid)));
             Watch::new(&shared, output, error, report).run();
+            shared.bury();
             remove(&launch.private_dir);
             shared.set_over();
         }
@@ -224,6 +261,18 @@ fn remove(dir: &Path) {
     }
 }
 
+/// Ours and theirs.
+fn register_pair() -> Result<(Register, OwnedFd), SpawnError> {
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(step("socketpair"))?;
+    Ok((Register::new(ours), theirs))
+}
+
 fn start(launch: &Launch) -> Result<(Arc<Shared>, u32, OwnedFd, OwnedFd), SpawnError> {
     let null = File::open("/dev/null").map_err(step("opening /dev/null"))?;
     let (control, theirs) = UnixStream::pair().map_err(step("socketpair"))?;
@@ -237,20 +286,43 @@ fn start(launch: &Launch) -> Result<(Arc<Shared>, u32, OwnedFd, OwnedFd), SpawnE
     for end in [&output, &error] {
         rustix::io::ioctl_fionbio(end, true).map_err(step("ioctl(FIONBIO)"))?;
     }
-    let Child { pid, pidfd } = spawn::spawn(
+    let (register, register_end) = match launch.has_register() {
+        true => Some(register_pair()?),
+        false => None,
+    }
+    .unzip();
+    let mut child = spawn::spawn(
         launch,
         &Stdio {
             input: null.as_fd(),
             output: output_end.as_fd(),
             error: error_end.as_fd(),
             control: theirs.as_fd(),
+            register: register_end.as_ref().map(OwnedFd::as_fd),
         },
     )?;
+    drop(register_end);
+    let mut first = None;
+    if let Some(register) = register {
+        match register.birth() {
+            Ok((pid, pidfd)) => {
+                let pidfd = std::mem::replace(&mut child, Child { pid, pidfd }).pidfd;
+                first = Some(First { pidfd, register });
+            }
+            Err(error) => {
+                let _ = rustix::process::pidfd_send_signal(&child.pidfd, Signal::KILL);
+                spawn::reap(&child.pidfd);
+                return Err(SpawnError::Unborn(error));
+            }
+        }
+    }
+    let Child { pid, pidfd } = child;
     let shared = Shared {
         control,
         outbox: Mutex::default(),
         doorbell,
         pidfd,
+        first,
         cause: Mutex::default(),
         over: Mutex::new(false),
         over_changed: Condvar::new(),

@@ -10,9 +10,8 @@ use plugpen_proto::worker::FromWorker;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use rustix::process::{WaitId, WaitIdOptions, waitid};
 
-use crate::end::{End, ExitStatus, KillCause};
+use crate::end::{End, KillCause};
 use crate::output::{Allowance, Lines, Tail};
 use crate::warden::{Shared, lock};
 
@@ -83,10 +82,7 @@ impl<'a, R: Report> Watch<'a, R> {
     /// Watches until the worker has ended and that is reported.
     pub(crate) fn run(mut self) {
         while !self.step() {}
-        let status = waitid(
-            WaitId::PidFd(self.shared.pidfd.as_fd()),
-            WaitIdOptions::EXITED,
-        );
+        let status = self.shared.status();
         // What it wrote before it ended still counts: an answer, the last words.
         let mut budget = MAX_WORKER_MESSAGE / PIECE + 16;
         while self.control_open && budget > 0 && self.read_control() {
@@ -103,7 +99,7 @@ impl<'a, R: Report> Watch<'a, R> {
         }
         self.report_dropped(LogSource::Stderr);
         let end = End {
-            status: ExitStatus::from(status.ok().flatten()),
+            status,
             cause: lock(&self.shared.cause).clone(),
             output: self.tail.into_lines(),
         };

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use plugpen_proto::v1::{DeathKind, LogSource};
 use plugpen_proto::worker::{FromWorker, Ping, ToWorker, from_worker, to_worker};
-use plugpen_warden::{End, KillCause, Launch, Report, Role, Sandbox, SpawnError, Warden};
+use plugpen_warden::{
+    End, KillCause, Launch, Mode, Namespaces, Report, Role, Sandbox, SpawnError, Warden,
+};
 use tempfile::TempDir;
 
 /// Long enough that only a hang reaches it.
@@ -53,6 +55,10 @@ fn launch(program: PathBuf, dir: &Path) -> Launch {
         read_only: vec!["/usr".into()],
         lv2_path: None,
         sound: Vec::new(),
+        mode: Mode::Enforce,
+        read_write: Vec::new(),
+        namespaces: Namespaces::default(),
+        user: None,
     }
 }
 

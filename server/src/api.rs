@@ -1,6 +1,7 @@
 //! The public services: each method checks, calls and replies.
 
 mod buses;
+mod crashes;
 mod devices;
 mod discovery;
 mod events;

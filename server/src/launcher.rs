@@ -12,6 +12,7 @@ use plugpen_warden::{KillCause, Launch, Role, Sandbox};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{Class, Config};
+use crate::crashes::{Crashes, Subject};
 use crate::jail_check;
 use crate::live_workers::LiveWorkers;
 use crate::worker_client::{Birth, Told, Worker};
@@ -36,6 +37,7 @@ pub struct Launcher {
     devices: Arc<Semaphore>,
     live: LiveWorkers,
     started: Notify,
+    crashes: Arc<Crashes>,
 }
 
 /// What a worker is started for.
@@ -48,6 +50,10 @@ pub struct Errand {
     pub name: String,
     /// Which worker of its plugin it is.
     pub generation: u64,
+    /// The path it was asked for, and the file or bundle that this is.
+    pub path: String,
+    /// See above; empty where there is none.
+    pub bundle: PathBuf,
 }
 
 impl Launcher {
@@ -72,7 +78,13 @@ impl Launcher {
             devices: Arc::new(Semaphore::new(config.limits.devices)),
             live: LiveWorkers::default(),
             started: Notify::new(),
+            crashes: Arc::new(Crashes::new(config)),
         }
+    }
+
+    /// How workers died.
+    pub fn crashes(&self) -> Arc<Crashes> {
+        self.crashes.clone()
     }
 
     /// All workers that live.
@@ -137,6 +149,8 @@ impl Launcher {
             generation: errand.generation,
             max_pending: self.max_pending,
             permit,
+            subject: Subject::new(errand.role, &errand.path, errand.bundle),
+            crashes: self.crashes.clone(),
         };
         let spawned = tokio::task::spawn_blocking(move || Worker::spawn(launch, birth, tell)).await;
         let (worker, greeting) = match spawned {
@@ -191,6 +205,7 @@ impl Launcher {
                 .map(|report| jail_check::checked(report, worker.pid())),
             ..hello
         };
+        worker.is_known_as(hello.sandbox.clone());
         // A device loads no plugin, and has no jail.
         if is_worker
             && self.sandbox == Sandbox::Required

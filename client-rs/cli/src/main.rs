@@ -9,6 +9,8 @@ mod batch;
 mod cache;
 mod chain_spec;
 mod context;
+mod crash_json;
+mod crashes;
 mod describe;
 mod devices;
 mod info;
@@ -84,6 +86,7 @@ enum Command {
     Ps(ps::Ps),
     Logs(logs::Logs),
     Kill(kill::Kill),
+    Crashes(crashes::Crashes),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -112,6 +115,7 @@ impl Command {
             Command::Ps(ps) => ps.run(context),
             Command::Logs(logs) => logs.run(context),
             Command::Kill(kill) => kill.run(context),
+            Command::Crashes(crashes) => crashes.run(context),
             Command::Serve(serve) => serve.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),

@@ -17,7 +17,7 @@ pub struct Death {
     /// The last lines the plugin wrote to its standard output and error, oldest first.
     #[prost(string, repeated, tag = "5")]
     pub output: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Identifies this death in logs and, later, in the crash store.
+    /// Identifies this death in logs and in the crash store.
     #[prost(string, tag = "6")]
     pub report_id: ::prost::alloc::string::String,
     /// One sentence for people.
@@ -29,6 +29,13 @@ pub struct Death {
     /// Milliseconds since the Unix epoch.
     #[prost(int64, tag = "9")]
     pub time_ms: i64,
+    /// The address that could not be used, where a signal of that kind ended it.
+    #[prost(uint64, optional, tag = "50")]
+    pub fault_address: ::core::option::Option<u64>,
+    /// The module that ran when such a signal came and the place in it, "villain.so+0x2871". Empty
+    /// where that is not known at once; the crash report knows more.
+    #[prost(string, tag = "51")]
+    pub location: ::prost::alloc::string::String,
 }
 /// An audio bus of a plugin.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -775,6 +782,866 @@ pub mod bus_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plugpen.v1.BusService";
     impl<T> tonic::server::NamedService for BusServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// One death in a list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashSummary {
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+    /// Milliseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub time_ms: i64,
+    #[prost(enumeration = "DeathKind", tag = "3")]
+    pub kind: i32,
+    #[prost(int32, tag = "4")]
+    pub signal: i32,
+    #[prost(int32, tag = "5")]
+    pub exit_code: i32,
+    /// The call that was running; see `Death`.
+    #[prost(string, tag = "6")]
+    pub call: ::prost::alloc::string::String,
+    /// One sentence for people.
+    #[prost(string, tag = "7")]
+    pub summary: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub plugin_name: ::prost::alloc::string::String,
+    /// The file or bundle.
+    #[prost(string, tag = "9")]
+    pub plugin_path: ::prost::alloc::string::String,
+    #[prost(enumeration = "PluginFormat", tag = "10")]
+    pub format: i32,
+    /// Where it died: function or module + offset of the first frame that is not the C library's.
+    #[prost(string, tag = "11")]
+    pub location: ::prost::alloc::string::String,
+    /// Equal for deaths of one plugin at one place; 16 hex digits.
+    #[prost(string, tag = "12")]
+    pub signature: ::prost::alloc::string::String,
+    /// Deaths with this signature that the store has counted.
+    #[prost(uint64, tag = "13")]
+    pub count: u64,
+}
+/// Everything that is known of one death.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CrashReport {
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub death: ::core::option::Option<Death>,
+    #[prost(message, optional, tag = "3")]
+    pub plugin: ::core::option::Option<CrashedPlugin>,
+    /// Of the worker that died.
+    #[prost(message, optional, tag = "4")]
+    pub sandbox: ::core::option::Option<SandboxReport>,
+    /// "SIGSEGV: wrote to 0x8, which is not mapped", or the like.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// What the kernel said of the signal; absent where there was none to look at.
+    #[prost(message, optional, tag = "6")]
+    pub fault: ::core::option::Option<CrashFault>,
+    /// The crashing thread first.
+    #[prost(message, repeated, tag = "7")]
+    pub threads: ::prost::alloc::vec::Vec<CrashThread>,
+    #[prost(message, repeated, tag = "8")]
+    pub modules: ::prost::alloc::vec::Vec<CrashModule>,
+    #[prost(enumeration = "CrashAnalysis", tag = "9")]
+    pub analysis: i32,
+    #[prost(string, tag = "10")]
+    pub analysis_note: ::prost::alloc::string::String,
+    /// As in `CrashSummary`.
+    #[prost(string, tag = "11")]
+    pub location: ::prost::alloc::string::String,
+    #[prost(string, tag = "12")]
+    pub signature: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "13")]
+    pub count: u64,
+    /// Size of the minidump, 0 where there is none.
+    #[prost(uint64, tag = "14")]
+    pub minidump_bytes: u64,
+    /// The last calls of the control channel, oldest first, 64 at most.
+    #[prost(message, repeated, tag = "15")]
+    pub calls: ::prost::alloc::vec::Vec<CrashCall>,
+    /// What the worker was for: "plugin", "probe" or "device".
+    #[prost(string, tag = "16")]
+    pub role: ::prost::alloc::string::String,
+    /// The worker's version, and system and processor it ran on.
+    #[prost(string, tag = "17")]
+    pub worker_version: ::prost::alloc::string::String,
+    #[prost(string, tag = "18")]
+    pub system: ::prost::alloc::string::String,
+    /// From the stop of the worker to its end, in microseconds: how long it took to look at it.
+    #[prost(uint64, tag = "19")]
+    pub capture_micros: u64,
+}
+/// Which plugin died.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashedPlugin {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub vendor: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(enumeration = "PluginFormat", tag = "4")]
+    pub format: i32,
+    /// The file or bundle.
+    #[prost(string, tag = "5")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub identifier: ::prost::alloc::string::String,
+    /// The library in it that held the code, and its SHA-256 in hex.
+    #[prost(string, tag = "7")]
+    pub library: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub sha256: ::prost::alloc::string::String,
+    /// Bytes of the library.
+    #[prost(uint64, tag = "9")]
+    pub size: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CrashFault {
+    #[prost(int32, tag = "1")]
+    pub signal: i32,
+    /// "SIGSEGV"
+    #[prost(string, tag = "2")]
+    pub signal_name: ::prost::alloc::string::String,
+    #[prost(int32, tag = "3")]
+    pub code: i32,
+    /// "SEGV_MAPERR"; empty where the number means nothing.
+    #[prost(string, tag = "4")]
+    pub code_name: ::prost::alloc::string::String,
+    /// The address that could not be used, for SIGSEGV, SIGBUS, SIGILL, SIGFPE.
+    #[prost(uint64, optional, tag = "5")]
+    pub address: ::core::option::Option<u64>,
+    /// The system call, for SIGSYS.
+    #[prost(int32, optional, tag = "6")]
+    pub system_call: ::core::option::Option<i32>,
+    /// The instruction at fault as text, and its bytes in hex.
+    #[prost(string, tag = "7")]
+    pub instruction: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub instruction_bytes: ::prost::alloc::string::String,
+    /// The signal that a handler of the process was dealing with when this one came: what went
+    /// wrong first.
+    #[prost(message, optional, boxed, tag = "9")]
+    pub earlier: ::core::option::Option<::prost::alloc::boxed::Box<CrashFault>>,
+    /// The thread's stack had ended.
+    #[prost(bool, tag = "10")]
+    pub stack_overflow: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CrashThread {
+    /// As the daemon counts threads.
+    #[prost(uint32, tag = "1")]
+    pub tid: u32,
+    /// "audio", "plugpen-worker", or what the plugin called it.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub crashed: bool,
+    /// Innermost first.
+    #[prost(message, repeated, tag = "4")]
+    pub frames: ::prost::alloc::vec::Vec<CrashFrame>,
+    /// More frames were there, or the stack could not be followed further.
+    #[prost(bool, tag = "5")]
+    pub truncated: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashFrame {
+    #[prost(uint64, tag = "1")]
+    pub address: u64,
+    /// File name of the module, empty where no file is mapped.
+    #[prost(string, tag = "2")]
+    pub module: ::prost::alloc::string::String,
+    /// From the module's first byte, as in the file's own addresses.
+    #[prost(uint64, tag = "3")]
+    pub offset: u64,
+    /// Demangled; empty where there are no symbols.
+    #[prost(string, tag = "4")]
+    pub function: ::prost::alloc::string::String,
+    /// Empty where there is no debug information.
+    #[prost(string, tag = "5")]
+    pub file: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "6")]
+    pub line: u32,
+    /// A function inlined into the next frame's.
+    #[prost(bool, tag = "7")]
+    pub inlined: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashModule {
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub base: u64,
+    #[prost(uint64, tag = "3")]
+    pub size: u64,
+}
+/// One call that the worker was asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashCall {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its arguments as text, cut at some hundreds of bytes.
+    #[prost(string, tag = "2")]
+    pub arguments: ::prost::alloc::string::String,
+    /// Milliseconds since the Unix epoch.
+    #[prost(int64, tag = "3")]
+    pub time_ms: i64,
+    /// How long it ran; absent for those that were running or waiting when the worker died.
+    #[prost(uint64, optional, tag = "4")]
+    pub micros: ::core::option::Option<u64>,
+    /// Empty where it succeeded; else the error.
+    #[prost(string, tag = "5")]
+    pub error: ::prost::alloc::string::String,
+    /// Blocks the client had submitted before it.
+    #[prost(uint64, tag = "6")]
+    pub after_block: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCrashesRequest {
+    /// 0: 100 at most.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only deaths of plugins whose name or path contains this, whatever its case.
+    #[prost(string, tag = "3")]
+    pub plugin: ::prost::alloc::string::String,
+    /// Only deaths of this kind, when set.
+    #[prost(enumeration = "DeathKind", tag = "4")]
+    pub kind: i32,
+    /// Only deaths since then, milliseconds since the Unix epoch.
+    #[prost(int64, tag = "5")]
+    pub since_ms: i64,
+    /// Only deaths with this signature.
+    #[prost(string, tag = "6")]
+    pub signature: ::prost::alloc::string::String,
+    /// Every death; else the newest of each signature.
+    #[prost(bool, tag = "7")]
+    pub each: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCrashesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub crashes: ::prost::alloc::vec::Vec<CrashSummary>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCrashRequest {
+    /// A report's id, or the beginning of one that is unique.
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetCrashResponse {
+    #[prost(message, optional, tag = "1")]
+    pub report: ::core::option::Option<CrashReport>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportCrashRequest {
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportCrashResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub chunk: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteCrashesRequest {
+    /// These reports; none: all, or those with this signature.
+    #[prost(string, repeated, tag = "1")]
+    pub report_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "2")]
+    pub signature: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteCrashesResponse {
+    #[prost(uint32, tag = "1")]
+    pub deleted: u32,
+}
+/// How far the analysis of a death is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CrashAnalysis {
+    Unspecified = 0,
+    /// Stacks, names and instruction are known as far as they can be.
+    Done = 1,
+    /// There was nothing to look at: the worker was gone at once, or could not be traced.
+    None = 2,
+    /// It was tried; `analysis_note` says what went wrong.
+    Failed = 3,
+}
+impl CrashAnalysis {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CRASH_ANALYSIS_UNSPECIFIED",
+            Self::Done => "CRASH_ANALYSIS_DONE",
+            Self::None => "CRASH_ANALYSIS_NONE",
+            Self::Failed => "CRASH_ANALYSIS_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CRASH_ANALYSIS_UNSPECIFIED" => Some(Self::Unspecified),
+            "CRASH_ANALYSIS_DONE" => Some(Self::Done),
+            "CRASH_ANALYSIS_NONE" => Some(Self::None),
+            "CRASH_ANALYSIS_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod crash_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// How workers died: reports that the daemon keeps, of all sessions and of earlier daemons.
+    #[derive(Debug, Clone)]
+    pub struct CrashServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl CrashServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> CrashServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> CrashServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            CrashServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Newest first.
+        pub async fn list_crashes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCrashesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/ListCrashes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "ListCrashes"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One report. Waits for one in the making, some seconds at most.
+        pub async fn get_crash(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCrashResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/GetCrash",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "GetCrash"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The minidump of a report, for debuggers, in chunks.
+        pub async fn export_crash(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportCrashResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/ExportCrash",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "ExportCrash"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Forgets reports.
+        pub async fn delete_crashes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteCrashesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/DeleteCrashes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "DeleteCrashes"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod crash_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with CrashServiceServer.
+    #[async_trait]
+    pub trait CrashService: std::marker::Send + std::marker::Sync + 'static {
+        /// Newest first.
+        async fn list_crashes(
+            &self,
+            request: tonic::Request<super::ListCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCrashesResponse>,
+            tonic::Status,
+        >;
+        /// One report. Waits for one in the making, some seconds at most.
+        async fn get_crash(
+            &self,
+            request: tonic::Request<super::GetCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCrashResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ExportCrash method.
+        type ExportCrashStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExportCrashResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The minidump of a report, for debuggers, in chunks.
+        async fn export_crash(
+            &self,
+            request: tonic::Request<super::ExportCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ExportCrashStream>,
+            tonic::Status,
+        >;
+        /// Forgets reports.
+        async fn delete_crashes(
+            &self,
+            request: tonic::Request<super::DeleteCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteCrashesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// How workers died: reports that the daemon keeps, of all sessions and of earlier daemons.
+    #[derive(Debug)]
+    pub struct CrashServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> CrashServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for CrashServiceServer<T>
+    where
+        T: CrashService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.CrashService/ListCrashes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCrashesSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::UnaryService<super::ListCrashesRequest>
+                    for ListCrashesSvc<T> {
+                        type Response = super::ListCrashesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCrashesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::list_crashes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCrashesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.CrashService/GetCrash" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCrashSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::UnaryService<super::GetCrashRequest>
+                    for GetCrashSvc<T> {
+                        type Response = super::GetCrashResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCrashRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::get_crash(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCrashSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.CrashService/ExportCrash" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportCrashSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::ServerStreamingService<super::ExportCrashRequest>
+                    for ExportCrashSvc<T> {
+                        type Response = super::ExportCrashResponse;
+                        type ResponseStream = T::ExportCrashStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportCrashRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::export_crash(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportCrashSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.CrashService/DeleteCrashes" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteCrashesSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::UnaryService<super::DeleteCrashesRequest>
+                    for DeleteCrashesSvc<T> {
+                        type Response = super::DeleteCrashesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteCrashesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::delete_crashes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteCrashesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for CrashServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.CrashService";
+    impl<T> tonic::server::NamedService for CrashServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -157,7 +157,11 @@ impl Crashes {
     /// Waits until none is expected whose id begins like this; up to a limit.
     async fn arrived(&self, beginning: &str, limit: Duration) {
         let mut arrived = self.arrived.subscribe();
-        let none = |_: &u64| !lock(&self.expected).iter().any(|id| id.starts_with(beginning));
+        let none = |_: &u64| {
+            !lock(&self.expected)
+                .iter()
+                .any(|id| id.starts_with(beginning))
+        };
         // A report that takes longer is missing in the answer.
         let _ = tokio::time::timeout(limit, arrived.wait_for(none)).await;
     }
@@ -196,7 +200,8 @@ impl Crashes {
         count: u32,
     ) -> Result<(Vec<CrashSummary>, bool), Error> {
         self.arrived("", FAREWELL).await;
-        self.ask(move |store| store.list(&wanted, offset, count)).await
+        self.ask(move |store| store.list(&wanted, offset, count))
+            .await
     }
 
     /// One report, by its id or the beginning of it. Waits for one in the making.

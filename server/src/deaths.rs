@@ -79,7 +79,10 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             ExitStatus::Signaled(signal) => {
                 let place = place(end).map(|place| format!(" in {place}"));
                 let place = place.unwrap_or_default();
-                format!("{name} died of {} ({signal}){place} {when}", signal_name(signal))
+                format!(
+                    "{name} died of {} ({signal}){place} {when}",
+                    signal_name(signal)
+                )
             }
             _ => format!("{name} ended {when}"),
         },

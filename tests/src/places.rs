@@ -74,6 +74,7 @@ fn find() -> Result<Built> {
         built.programs.join("plugpend"),
         built.programs.join("plugpen-worker"),
         built.programs.join("plugpen-device"),
+        built.programs.join("plugpen-autopsy"),
         built.lv2().join("libplugpen_test_plugins.so"),
         built.vst3().join("Contents/x86_64-linux/plugpen-test.so"),
         built.vst2("gain"),
@@ -110,15 +111,27 @@ fn build() -> Result<Built> {
 /// # Panics
 /// If it is demanded and isn't there.
 pub fn real_bundle(name: &str) -> Option<PathBuf> {
-    let bundle = Path::new("/usr/lib/lv2").join(name);
-    let found = bundle.join("manifest.ttl").is_file();
+    real(Path::new("/usr/lib/lv2").join(name), "manifest.ttl")
+}
+
+/// The file of an installed real VST2 plugin, such as `amsynth_vst.so`. None as for
+/// [`real_bundle`].
+///
+/// # Panics
+/// If it is demanded and isn't there.
+pub fn real_vst2(name: &str) -> Option<PathBuf> {
+    real(Path::new("/usr/lib/vst").join(name), "")
+}
+
+fn real(place: PathBuf, inside: &str) -> Option<PathBuf> {
+    let found = place.join(inside).is_file() || inside.is_empty() && place.is_file();
     assert!(
         found || std::env::var_os("PLUGPEN_REAL_PLUGINS").is_none(),
         "{} is not installed: run ./dev setup",
-        bundle.display()
+        place.display()
     );
     if !found {
-        eprintln!("not tested: {} is not installed", bundle.display());
+        eprintln!("not tested: {} is not installed", place.display());
     }
-    found.then_some(bundle)
+    found.then_some(place)
 }

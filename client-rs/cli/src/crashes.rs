@@ -110,9 +110,14 @@ impl Crashes {
                     true => (format!("{:#}\n", report_json(&report)).into_bytes(), "json"),
                     false => (server.crash_minidump(&report.report_id)?, "dmp"),
                 };
-                let path = output.unwrap_or_else(|| format!("{}.{ending}", report.report_id).into());
+                let path =
+                    output.unwrap_or_else(|| format!("{}.{ending}", report.report_id).into());
                 write_new(&path, &bytes, overwrite)?;
-                print(&format!("wrote {} ({} bytes)\n", path.display(), bytes.len()))
+                print(&format!(
+                    "wrote {} ({} bytes)\n",
+                    path.display(),
+                    bytes.len()
+                ))
             }
             Action::Clear { ids } => {
                 let ids = ids.iter().map(|id| Ok(server.crash(id)?.report_id));
@@ -193,10 +198,16 @@ fn shown(report: &CrashReport, paint: Paint) -> String {
     if let Some(fault) = &report.fault {
         line("Instruction", &fault.instruction);
     }
-    line("Plugin", &format!("{} {} {}", plugin.name, plugin.version, plugin.vendor));
+    line(
+        "Plugin",
+        &format!("{} {} {}", plugin.name, plugin.version, plugin.vendor),
+    );
     line("Path", &plugin.path);
     line("SHA-256", &plugin.sha256);
-    line("Signature", &format!("{}, {} time(s)", report.signature, report.count));
+    line(
+        "Signature",
+        &format!("{}, {} time(s)", report.signature, report.count),
+    );
     line("System", &report.system);
     line("Note", &report.analysis_note);
     for thread in &report.threads {
@@ -229,7 +240,11 @@ fn shown(report: &CrashReport, paint: Paint) -> String {
 }
 
 fn show_thread(text: &mut String, thread: &CrashThread, paint: Paint) {
-    let crashed = if thread.crashed { ", where it died" } else { "" };
+    let crashed = if thread.crashed {
+        ", where it died"
+    } else {
+        ""
+    };
     let head = format!("Thread {} {:?}{crashed}", thread.tid, thread.name);
     let _ = writeln!(text, "\n{}", paint.strong(head));
     let mut number = 0;
@@ -238,7 +253,11 @@ fn show_thread(text: &mut String, thread: &CrashThread, paint: Paint) {
         number += usize::from(!frame.inlined);
     }
     if thread.truncated {
-        let _ = writeln!(text, "       {}", paint.faint("… and more that could not be followed"));
+        let _ = writeln!(
+            text,
+            "       {}",
+            paint.faint("… and more that could not be followed")
+        );
     }
 }
 
@@ -270,7 +289,11 @@ mod tests {
             module: "a.so".into(),
             offset: 16,
             function: function.into(),
-            file: if line > 0 { "a.c".into() } else { String::new() },
+            file: if line > 0 {
+                "a.c".into()
+            } else {
+                String::new()
+            },
             line,
             ..CrashFrame::default()
         };
@@ -289,7 +312,10 @@ mod tests {
         };
         let paint = Paint::of(&std::fs::File::open("/dev/null").unwrap());
         let text = shown(&report, paint);
-        assert!(text.contains("where it died") && text.contains("  0  a.so+0x10"), "{text}");
+        assert!(
+            text.contains("where it died") && text.contains("  0  a.so+0x10"),
+            "{text}"
+        );
         assert!(!text.contains('\x1b'));
     }
 }

@@ -118,7 +118,10 @@ pub async fn analyse(program: &Path, minidump: &Path) -> Result<Findings, String
             .map_err(|error| format!("the analysis answered with nonsense: {error}")),
         Ok(status) => {
             let complaint = String::from_utf8_lossy(&complaint);
-            Err(format!("the analysis failed ({status}): {}", complaint.trim()))
+            Err(format!(
+                "the analysis failed ({status}): {}",
+                complaint.trim()
+            ))
         }
         Err(error) => Err(format!("the analysis was lost: {error}")),
     }

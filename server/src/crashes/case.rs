@@ -164,7 +164,11 @@ mod tests {
         }
         let calls = log.take();
         assert_eq!(calls.len(), KEPT);
-        assert!(calls[0].arguments.contains("index: 3, value: 0.5"), "{:?}", calls[0]);
+        assert!(
+            calls[0].arguments.contains("index: 3, value: 0.5"),
+            "{:?}",
+            calls[0]
+        );
         assert!(calls[62].micros.is_some() && calls[62].error == "no");
         assert!(calls[63].micros.is_none() && calls[63].after_block == 7);
     }

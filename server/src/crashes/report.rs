@@ -50,7 +50,10 @@ pub fn report(case: Case, found: Result<Option<Findings>, String>) -> CrashRepor
     let frames: &[CrashFrame] = threads.first().map_or(&[], |thread| &thread.frames);
     let library = library(&case.subject.bundle, &modules);
     let file_name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
-    let culprit = culprit(frames, &library.as_deref().map(file_name).unwrap_or_default());
+    let culprit = culprit(
+        frames,
+        &library.as_deref().map(file_name).unwrap_or_default(),
+    );
     let mut plugin = case.subject.plugin.clone();
     if let Some(library) = &library {
         (plugin.sha256, plugin.size) = hash(Path::new(library)).unwrap_or_default();
@@ -117,7 +120,10 @@ fn blame(threads: &mut [CrashThread], case: &Case) {
     if threads.iter().any(|thread| thread.crashed) || case.death.call != "process" {
         return;
     }
-    if let Some(audio) = threads.iter().position(|thread| thread.name == AUDIO_THREAD) {
+    if let Some(audio) = threads
+        .iter()
+        .position(|thread| thread.name == AUDIO_THREAD)
+    {
         threads[..=audio].rotate_right(1);
     }
 }
@@ -129,13 +135,23 @@ fn is_system(frame: &CrashFrame) -> bool {
     SYSTEM.iter().any(|name| frame.module.starts_with(name))
 }
 
-/// The frame to point at: the plugin's innermost, else the first that is nobody's library.
+/// Code of a language's own library that was compiled into the module.
+fn is_runtime(frame: &CrashFrame) -> bool {
+    const SOURCES: [&str; 3] = ["/rustc/", "/lib/rustlib/src/", "/include/c++/"];
+    SOURCES.iter().any(|place| frame.file.contains(place))
+}
+
+/// The frame to point at: the innermost that the plugin's makers wrote, else the innermost of
+/// their file, else the first that is nobody's library.
 fn culprit<'a>(frames: &'a [CrashFrame], library: &str) -> Option<&'a CrashFrame> {
-    let plugins = frames
-        .iter()
-        .find(|frame| !library.is_empty() && frame.module == library);
+    let plugins = || {
+        let all = frames.iter();
+        all.filter(|frame| !library.is_empty() && frame.module == library)
+    };
+    let written = plugins().find(|frame| !is_runtime(frame));
     let nobodys = || frames.iter().find(|frame| !is_system(frame));
-    plugins.or_else(nobodys).or(frames.first())
+    let found = written.or_else(|| plugins().next()).or_else(nobodys);
+    found.or(frames.first())
 }
 
 fn location(frame: &CrashFrame) -> String {
@@ -177,7 +193,10 @@ fn signature(case: &Case, frames: &[CrashFrame], culprit: Option<&CrashFrame>) -
             let own = |frame: &&CrashFrame| !is_system(frame) && !frame.module.starts_with(WORKER);
             let stack: Vec<&CrashFrame> = frames.iter().filter(own).take(SIGNING).collect();
             match stack.is_empty() {
-                true => frames.iter().take(SIGNING).for_each(|f| place(&mut text, f)),
+                true => frames
+                    .iter()
+                    .take(SIGNING)
+                    .for_each(|f| place(&mut text, f)),
                 false => stack.into_iter().for_each(|f| place(&mut text, f)),
             }
         }
@@ -190,10 +209,14 @@ fn library(bundle: &Path, modules: &[CrashModule]) -> Option<String> {
     if bundle.as_os_str().is_empty() {
         return None;
     }
-    let inside = modules.iter().find(|module| Path::new(&module.path).starts_with(bundle));
+    let inside = modules
+        .iter()
+        .find(|module| Path::new(&module.path).starts_with(bundle));
     match inside {
         Some(module) => Some(module.path.clone()),
-        None => bundle.is_file().then(|| bundle.to_string_lossy().into_owned()),
+        None => bundle
+            .is_file()
+            .then(|| bundle.to_string_lossy().into_owned()),
     }
 }
 
@@ -277,9 +300,15 @@ fn reason(case: &Case, instruction: &Instruction, thread: Option<&CrashThread>) 
         };
     };
     let earlier = fault.earlier.as_deref();
-    if let Some(overflow) = [Some(fault), earlier].into_iter().flatten().find(|f| f.stack_overflow) {
+    if let Some(overflow) = [Some(fault), earlier]
+        .into_iter()
+        .flatten()
+        .find(|f| f.stack_overflow)
+    {
         let signal = signal_name(overflow.signal);
-        return format!("{signal}: the stack ended{who}: a recursion without end, or a large array");
+        return format!(
+            "{signal}: the stack ended{who}: a recursion without end, or a large array"
+        );
     }
     let first = describe(fault, instruction);
     match earlier {
@@ -421,6 +450,13 @@ mod tests {
             frame("plugpen-worker", 5),
         ];
         assert_eq!(culprit(&frames, "a.so").unwrap().offset, 4);
+        let std = CrashFrame {
+            file: "/rustc/0/library/std/src/process.rs".into(),
+            ..frame("a.so", 7)
+        };
+        let inside = [std.clone(), frames[3].clone()];
+        assert_eq!(culprit(&inside, "a.so").unwrap().offset, 4);
+        assert_eq!(culprit(&[std], "a.so").unwrap().offset, 7);
         assert_eq!(culprit(&frames, "").unwrap().offset, 3);
         assert_eq!(culprit(&frames[..2], "a.so").unwrap().offset, 1);
         assert_eq!(location(&frames[3]), "a.so+0x4");

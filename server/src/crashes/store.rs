@@ -65,7 +65,9 @@ pub enum StoreError {
     #[error("the crash store holds a report that cannot be read: {0}")]
     Report(#[from] prost::DecodeError),
     /// Another plugpen's.
-    #[error("the crash store is of version {0}, this daemon's is {SCHEMA}; name another folder with --crashes")]
+    #[error(
+        "the crash store is of version {0}, this daemon's is {SCHEMA}; name another folder with --crashes"
+    )]
     Version(i32),
 }
 
@@ -110,7 +112,8 @@ impl Store {
         bounds: Bounds,
     ) -> Result<Self, StoreError> {
         // Another daemon may be making the tables.
-        let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let change =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let version = change.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match version {
             0 => {
@@ -159,7 +162,8 @@ impl Store {
     /// See [`StoreError`].
     pub fn add(&self, report: &CrashReport, summary: &CrashSummary) -> Result<(), StoreError> {
         let mut connection = lock(&self.connection);
-        let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let change =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let plugin = format!("{}\n{}", summary.plugin_name, summary.plugin_path).to_lowercase();
         change.execute(
             "INSERT INTO reports VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -303,11 +307,11 @@ impl Store {
     /// See [`StoreError`].
     pub fn delete(&self, ids: &[String], signature: &str) -> Result<u32, StoreError> {
         let mut connection = lock(&self.connection);
-        let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let change =
+            connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let gone: Vec<String> = {
-            let mut query = change.prepare(
-                "SELECT id, signature FROM reports WHERE ?1 = '' OR signature = ?1",
-            )?;
+            let mut query = change
+                .prepare("SELECT id, signature FROM reports WHERE ?1 = '' OR signature = ?1")?;
             let found = query.query_map([signature], |row| row.get(0))?;
             let found: Vec<String> = found.collect::<Result<_, _>>()?;
             let is_meant = |id: &String| ids.is_empty() || ids.contains(id);
@@ -467,6 +471,13 @@ mod tests {
         let store = Store::open(dir.path(), BOUNDS).unwrap();
         assert_eq!(list(&store, &each()), [("r3".to_owned(), 1)]);
         assert_eq!(store.delete(&[], "").unwrap(), 1);
-        assert_eq!(fs::read_dir(dir.path()).unwrap().flatten().filter(|e| e.path().extension().is_some_and(|e| e == "dmp")).count(), 0);
+        assert_eq!(
+            fs::read_dir(dir.path())
+                .unwrap()
+                .flatten()
+                .filter(|e| e.path().extension().is_some_and(|e| e == "dmp"))
+                .count(),
+            0
+        );
     }
 }

@@ -94,15 +94,17 @@ mod linux {
 
     fn only_reading() -> Result<(), RulesetError> {
         let abi = ABI::V6;
-        let root = PathFd::new("/").map_err(|_| {
-            RulesetError::from(landlock::CreateRulesetError::MissingHandledAccess)
-        })?;
+        let root = PathFd::new("/")
+            .map_err(|_| RulesetError::from(landlock::CreateRulesetError::MissingHandledAccess))?;
         Ruleset::default()
             .handle_access(AccessFs::from_all(abi))?
             .handle_access(AccessNet::from_all(abi))?
             .scope(Scope::from_all(abi))?
             .create()?
-            .add_rule(PathBeneath::new(root, AccessFs::ReadFile | AccessFs::ReadDir))?
+            .add_rule(PathBeneath::new(
+                root,
+                AccessFs::ReadFile | AccessFs::ReadDir,
+            ))?
             .restrict_self()?;
         Ok(())
     }

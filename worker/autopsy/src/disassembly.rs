@@ -74,7 +74,10 @@ mod tests {
         // mov byte ptr [rax], 1
         let write = disassemble(&[0xc6, 0x00, 0x01, 0x90], 0x1000).unwrap();
         assert_eq!((write.access, write.size), ("write", 1));
-        assert_eq!((write.text.as_str(), write.bytes.as_str()), ("mov byte ptr [rax],1", "c60001"));
+        assert_eq!(
+            (write.text.as_str(), write.bytes.as_str()),
+            ("mov byte ptr [rax],1", "c60001")
+        );
         // mov rax, [rdi + 8]
         let read = disassemble(&[0x48, 0x8b, 0x47, 0x08], 0x1000).unwrap();
         assert_eq!((read.access, read.size), ("read", 8));

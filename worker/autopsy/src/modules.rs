@@ -63,7 +63,9 @@ impl Modules {
     }
 
     fn at(&mut self, address: u64) -> Option<&mut Module> {
-        self.0.iter_mut().find(|module| module.range.contains(&address))
+        self.0
+            .iter_mut()
+            .find(|module| module.range.contains(&address))
     }
 
     /// The unwind tables of the module at an address, the first time they are asked for.
@@ -146,7 +148,9 @@ impl Contents {
     }
 
     fn function_at(&self, address: u64) -> String {
-        let after = self.functions.partition_point(|(start, ..)| *start <= address);
+        let after = self
+            .functions
+            .partition_point(|(start, ..)| *start <= address);
         let before = self.functions[..after].iter().rev().take(8);
         let mut before = before.filter(|(_, end, _)| address < *end);
         let name = before.next().map_or("", |(.., name)| name);

@@ -286,7 +286,12 @@ fn is_minidump(capture: &Capture) -> bool {
 
 #[test]
 fn what_dies_is_looked_at() {
-    for script in ["kill -SEGV $$", "kill -ABRT $$", "exit 3", "exec 1>&- 2>&-; kill -BUS $$"] {
+    for script in [
+        "kill -SEGV $$",
+        "kill -ABRT $$",
+        "exit 3",
+        "exec 1>&- 2>&-; kill -BUS $$",
+    ] {
         let stage = run(&format!("head -c 8 <&3 >/dev/null; {script}"));
         stage.warden.traced().unwrap();
         stage.warden.send(&ping(7), Vec::new()).unwrap();
@@ -298,16 +303,54 @@ fn what_dies_is_looked_at() {
 }
 
 #[test]
+fn what_is_done_about_signals_hides_no_fault() {
+    for deed in [
+        "pass",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))",
+        "signal.signal(signal.SIGSEGV, signal.SIG_IGN)",
+        "os.closerange(0, 1000)",
+    ] {
+        let fault = format!("import ctypes, os, signal\n{deed}\nctypes.string_at(8)");
+        let stage = run(&format!(
+            "head -c 8 <&3 >/dev/null; exec python3 -c '{fault}'"
+        ));
+        stage.warden.traced().unwrap();
+        stage.warden.send(&ping(7), Vec::new()).unwrap();
+        let (_, end) = stage.rest();
+        let fault = end
+            .fault
+            .as_ref()
+            .unwrap_or_else(|| panic!("{deed}: {end:?}"));
+        assert_eq!(
+            (fault.signal, fault.address),
+            (libc::SIGSEGV, Some(8)),
+            "{deed}"
+        );
+        assert!(
+            fault.place.is_some() && !fault.stack_overflow,
+            "{deed}: {fault:?}"
+        );
+        assert!(is_minidump(&stage.capture().unwrap()), "{deed}");
+    }
+}
+
+#[test]
 fn a_signal_that_is_handled_or_ignored_is_no_death() {
     let stage = run("trap 'echo caught' SEGV; trap '' ABRT; kill -SEGV $$; kill -ABRT $$; exit 5");
     let (lines, end) = stage.rest();
-    assert_eq!((lines.as_slice(), end.exit_code()), (&["caught".to_owned()][..], 5));
+    assert_eq!(
+        (lines.as_slice(), end.exit_code()),
+        (&["caught".to_owned()][..], 5)
+    );
 }
 
 #[test]
 fn a_worker_that_hangs_is_looked_at_before_it_is_killed() {
     // The second has stopped itself.
-    for script in ["echo ready; while :; do :; done", "echo ready; kill -STOP $$"] {
+    for script in [
+        "echo ready; while :; do :; done",
+        "echo ready; kill -STOP $$",
+    ] {
         let stage = run(script);
         assert_eq!(stage.line(), "ready");
         stage.warden.traced().unwrap();

@@ -126,7 +126,10 @@ pub(super) fn write(subject: &Subject<'_>) -> Vec<u8> {
             dump.bytes(&text[..text.len().min(MAX_BYTES / 4)])
         }),
         (Stream::ThreadNamesStream, names(&mut dump, subject)),
-        (Stream::ThreadListStream, threads(&mut dump, subject, &mut memory)),
+        (
+            Stream::ThreadListStream,
+            threads(&mut dump, subject, &mut memory),
+        ),
         (Stream::ExceptionStream, exception(&mut dump, subject)),
         (Stream::MemoryListStream, dump.list(memory)),
     ];
@@ -208,10 +211,19 @@ fn threads(
     let mut list = Vec::new();
     for (index, thread) in subject.threads.iter().take(MAX_THREADS).enumerate() {
         let registers = &thread.registers;
-        let stack = stack(dump, subject, registers.stack_pointer(), STACK[index.min(1)]);
+        let stack = stack(
+            dump,
+            subject,
+            registers.stack_pointer(),
+            STACK[index.min(1)],
+        );
         let code = registers.instruction_pointer();
         let around = keep(dump, subject, code.saturating_sub(AROUND / 2), AROUND);
-        memory.extend([stack, around].into_iter().filter(|m| m.memory.data_size > 0));
+        memory.extend(
+            [stack, around]
+                .into_iter()
+                .filter(|m| m.memory.data_size > 0),
+        );
         list.push(md::MINIDUMP_THREAD {
             thread_id: thread.tid.cast_unsigned(),
             suspend_count: 0,

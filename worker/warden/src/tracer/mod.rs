@@ -33,8 +33,8 @@ pub(crate) use inquest::{Dying, Inquest};
 use crate::end::{ExitStatus, Fault};
 use crate::warden::Shared;
 use process::{Disposition, Maps, Memory};
-use registers::Registers;
 use ptrace::Stop;
+use registers::Registers;
 use signal::SignalInfo;
 
 /// How long the watching thread may take to tell of a death. It does so at once.
@@ -53,6 +53,13 @@ struct Thread {
     is_stopped: bool,
     /// The last fault that a handler of the process took, and where the thread was.
     earlier: Option<(SignalInfo, Registers)>,
+}
+
+/// The thread that a signal ends the worker by.
+struct Blamed {
+    tid: i32,
+    info: SignalInfo,
+    registers: Option<Registers>,
 }
 
 /// Whether there is more to wait for.
@@ -110,7 +117,7 @@ impl Tracer {
             Stop::Exited(_) | Stop::Killed(_) => return self.gone(tid, stop),
             _ if self.shared.inquest.is_wanted() => {
                 self.note_stop(tid);
-                return self.investigate(None, None);
+                return self.investigate(None);
             }
             Stop::Signal(signal) => {
                 if let Some(info) = self.deadly(tid, signal) {
@@ -200,14 +207,29 @@ impl Tracer {
         let maps = has_place.then(|| Maps::read(self.pid)).unwrap_or_default();
         let registers = ptrace::registers(tid).ok();
         let mut fault = Self::fault(info, registers.as_ref(), &maps);
+        let looked_at = earlier.clone();
         let earlier = earlier.map(|(info, registers)| Self::fault(info, Some(&registers), &maps));
         // The same once more is what a handler that gave up leaves behind.
-        let is_news = |earlier: &Fault| {
-            (earlier.signal, earlier.address) != (fault.signal, fault.address)
-        };
+        let is_news =
+            |earlier: &Fault| (earlier.signal, earlier.address) != (fault.signal, fault.address);
         fault.earlier = earlier.filter(is_news).map(Box::new);
+        // What a stack that ended held is told by the thread as it was then: the handler has a
+        // stack of its own, and nobody can go back from there.
+        let overflowed = fault.earlier.as_ref().is_some_and(|f| f.stack_overflow);
+        let blamed = match looked_at.filter(|_| overflowed) {
+            Some((info, registers)) => Blamed {
+                tid,
+                info,
+                registers: Some(registers),
+            },
+            None => Blamed {
+                tid,
+                info,
+                registers,
+            },
+        };
         self.announce(ExitStatus::Signaled(info.signal), Some(fault));
-        self.investigate(Some(tid), Some(info))
+        self.investigate(Some(blamed))
     }
 
     /// A thread is about to end, perhaps with the whole process.
@@ -247,22 +269,30 @@ impl Tracer {
     }
 
     /// Stops all threads, keeps what they do, kills the worker and waits for its end.
-    fn investigate(&mut self, blamed: Option<i32>, info: Option<SignalInfo>) -> Next {
+    fn investigate(&mut self, blamed: Option<Blamed>) -> Next {
         let began = Instant::now();
         self.shared.inquest.wait_published(PUBLISH);
         if let Next::Over(status) = self.stop_all() {
             return Next::Over(status);
         }
         let mut tids: Vec<i32> = self.threads.keys().copied().collect();
-        tids.sort_by_key(|tid| (Some(*tid) != blamed, *tid != self.pid, *tid));
+        let is_blamed = |tid: i32| blamed.as_ref().is_some_and(|blamed| blamed.tid == tid);
+        tids.sort_by_key(|tid| (!is_blamed(*tid), *tid != self.pid, *tid));
+        let registers = |tid| {
+            let kept = blamed.as_ref().filter(|_| is_blamed(tid));
+            let kept = kept.and_then(|blamed| blamed.registers.clone());
+            kept.or_else(|| ptrace::registers(tid).ok())
+        };
         let threads: Vec<dump::Thread> = tids
             .into_iter()
             .filter_map(|tid| {
-                let registers = ptrace::registers(tid).ok()?;
-                Some(dump::Thread { tid, registers })
+                Some(dump::Thread {
+                    tid,
+                    registers: registers(tid)?,
+                })
             })
             .collect();
-        self.keep(&threads, info, began);
+        self.keep(&threads, blamed.map(|blamed| blamed.info), began);
         self.shared.end_it();
         for (tid, thread) in &self.threads {
             if thread.is_stopped {

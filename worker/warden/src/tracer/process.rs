@@ -50,7 +50,8 @@ impl Maps {
         let mut bytes = Vec::new();
         if let Ok(file) = File::open(format!("/proc/{pid}/maps")) {
             // What could be read counts.
-            let _ = std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_MAPS), &mut bytes);
+            let _ =
+                std::io::Read::read_to_end(&mut std::io::Read::take(file, MAX_MAPS), &mut bytes);
         }
         Self::parse(String::from_utf8_lossy(&bytes).into_owned())
     }
@@ -175,7 +176,9 @@ fn disposition_in(status: &str, pid: i32, signal: i32) -> Option<Disposition> {
     if value("Tgid:")?.parse() != Ok(pid) {
         return None;
     }
-    let bit = u32::try_from(signal - 1).ok().and_then(|n| 1u64.checked_shl(n))?;
+    let bit = u32::try_from(signal - 1)
+        .ok()
+        .and_then(|n| 1u64.checked_shl(n))?;
     let has = |name| {
         let set = value(name).and_then(|text| u64::from_str_radix(text, 16).ok());
         set.unwrap_or(0) & bit != 0
@@ -222,7 +225,8 @@ a000-b000 r--p 00000000 08:01 9 /data/sample.wav
 
     #[test]
     fn a_handler_is_told_from_none() {
-        let status = "Name:\tx\nTgid:\t7\nPid:\t9\nSigIgn:\t0000000000000400\nSigCgt:\t0000000000000020\n";
+        let status =
+            "Name:\tx\nTgid:\t7\nPid:\t9\nSigIgn:\t0000000000000400\nSigCgt:\t0000000000000020\n";
         let of = |signal| disposition_in(status, 7, signal);
         assert_eq!(of(libc::SIGABRT), Some(Disposition::Handled));
         assert_eq!(of(libc::SIGSEGV), Some(Disposition::Ignored));

@@ -50,8 +50,7 @@ impl Stop {
 /// Becomes the tracer of a thread without stopping it. The kernel kills the process when the
 /// calling thread ends.
 pub(super) fn seize(tid: i32) -> io::Result<()> {
-    let options =
-        libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXIT;
+    let options = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXIT;
     call(libc::PTRACE_SEIZE, tid, 0, options as usize as *mut c_void)
 }
 

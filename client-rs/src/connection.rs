@@ -10,6 +10,7 @@ use hyper_util::rt::TokioIo;
 use plugpen_proto::limits::MAX_WORKER_MESSAGE;
 use plugpen_proto::v1::audio_service_client::AudioServiceClient;
 use plugpen_proto::v1::bus_service_client::BusServiceClient;
+use plugpen_proto::v1::crash_service_client::CrashServiceClient;
 use plugpen_proto::v1::device_service_client::DeviceServiceClient;
 use plugpen_proto::v1::discovery_service_client::DiscoveryServiceClient;
 use plugpen_proto::v1::event_service_client::EventServiceClient;
@@ -62,6 +63,7 @@ pub(crate) struct Api {
     pub(crate) events: EventServiceClient<Line>,
     pub(crate) discovery: DiscoveryServiceClient<Line>,
     pub(crate) devices: DeviceServiceClient<Line>,
+    pub(crate) crashes: CrashServiceClient<Line>,
 }
 
 impl Api {
@@ -79,6 +81,7 @@ impl Api {
             buses: BusServiceClient::new(line.clone()),
             events: EventServiceClient::new(line.clone()).max_decoding_message_size(limit),
             devices: DeviceServiceClient::new(line.clone()),
+            crashes: CrashServiceClient::new(line.clone()).max_decoding_message_size(limit),
             discovery: DiscoveryServiceClient::new(line).max_decoding_message_size(limit),
         }
     }

@@ -66,6 +66,7 @@ mod chain;
 mod checks;
 mod connection;
 mod core;
+mod crashes;
 mod daemon;
 mod device;
 mod door;
@@ -88,6 +89,7 @@ pub use callbacks::{
     HostCallbackObserver, MidiCallback, ParamGestureCallback, ParamValueCallback, XrunCallback,
 };
 pub use chain::{ChainAudio, PluginChain};
+pub use crashes::CrashFilter;
 pub use daemon::{PrivateOptions, find_program};
 pub use device::{AudioDevice, DeviceOptions, DeviceTarget};
 pub use error::{Error, Exception, Result, StatusRow};

@@ -2,6 +2,7 @@
 
 mod audio;
 mod buses;
+mod crashes;
 mod devices;
 mod discovery;
 mod events;

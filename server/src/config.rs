@@ -15,7 +15,7 @@ use crate::discovery::SearchPaths;
 use crate::runtime_dir;
 use crate::scope::Scope;
 use crate::tls::TlsFiles;
-pub use bounds::{Class, Deadlines, Limits};
+pub use bounds::{Class, CrashSettings, Deadlines, Limits};
 
 /// The command line of `plugpend`.
 #[derive(Debug, Clone, Default, Parser)]
@@ -37,6 +37,12 @@ pub struct Flags {
     /// The program that plays on sound cards [default: plugpen-device beside this program]
     #[arg(long, value_name = "PATH")]
     pub device: Option<PathBuf>,
+    /// The program that reads what is left of a worker that died [default: plugpen-autopsy beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub autopsy: Option<PathBuf>,
+    /// Crash reports go here [default: $XDG_STATE_HOME/plugpen/crashes]
+    #[arg(long, value_name = "DIR")]
+    pub crashes: Option<PathBuf>,
     /// What workers may read besides the system's libraries and their plugin; repeatable
     #[arg(long, value_name = "PATH")]
     pub read_only: Vec<PathBuf>,
@@ -109,6 +115,7 @@ struct File {
     runtime_dir: Option<PathBuf>,
     worker: Option<PathBuf>,
     device: Option<PathBuf>,
+    autopsy: Option<PathBuf>,
     read_only: Vec<PathBuf>,
     log_format: Option<LogFormat>,
     log_level: Option<String>,
@@ -125,6 +132,7 @@ struct File {
     grace_seconds: Option<u32>,
     limits: Limits,
     deadlines: Deadlines,
+    crashes: CrashSettings,
 }
 
 /// The files of TLS, in the TOML file.
@@ -188,6 +196,13 @@ pub struct Config {
     pub limits: Limits,
     /// How long workers may take.
     pub deadlines: Deadlines,
+    /// The program that reads what is left of a worker that died. It may be missing: then reports
+    /// are without stacks.
+    pub autopsy: PathBuf,
+    /// Where crash reports go.
+    pub crash_dir: PathBuf,
+    /// How many of them are kept.
+    pub crashes: CrashSettings,
 }
 
 /// What is wrong with the configuration.
@@ -271,6 +286,7 @@ impl Config {
             (None, None) => Mode::default(),
         };
         bounds::check(&file.limits, &file.deadlines)?;
+        let crash_dir = flags.crashes.clone().or(file.crashes.directory.clone());
         Ok(Self {
             listen,
             tls,
@@ -307,10 +323,17 @@ impl Config {
             lifeline_fd: flags.lifeline_fd.filter(|_| flags.private),
             grace: Duration::from_secs(file.grace_seconds.unwrap_or(DEFAULT_GRACE_SECONDS).into()),
             search_paths: SearchPaths::from_environment(),
-            cache_dir: cache_dir(&runtime_dir),
+            cache_dir: home("XDG_CACHE_HOME", ".cache", &runtime_dir),
+            autopsy: named_or_beside(flags.autopsy.clone().or(file.autopsy), "plugpen-autopsy"),
+            crash_dir: match crash_dir {
+                Some(dir) => std::path::absolute(&dir)
+                    .map_err(|source| ConfigError::Read { path: dir, source })?,
+                None => home("XDG_STATE_HOME", ".local/state", &runtime_dir).join("crashes"),
+            },
             runtime_dir,
             limits: file.limits,
             deadlines: file.deadlines,
+            crashes: file.crashes,
         })
     }
 }
@@ -392,14 +415,16 @@ fn sound_environment() -> Vec<(OsString, OsString)> {
     found
 }
 
-fn cache_dir(runtime_dir: &Path) -> PathBuf {
+/// Our folder in one of the XDG base directories: the variable, else the place below the home,
+/// else the runtime directory itself.
+fn home(variable: &str, below: &str, runtime_dir: &Path) -> PathBuf {
     let absolute = |name| {
         std::env::var_os(name)
             .map(PathBuf::from)
             .filter(|path| path.is_absolute())
     };
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
+    absolute(variable)
+        .or_else(|| absolute("HOME").map(|home| home.join(below)))
         .map_or_else(|| runtime_dir.to_owned(), |base| base.join("plugpen"))
 }
 

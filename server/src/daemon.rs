@@ -12,6 +12,7 @@ use plugpen_shm::Regions;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::config::Config;
+use crate::crashes::Crashes;
 use crate::discovery::Survey;
 use crate::fd_door::FdDoor;
 use crate::launcher::Launcher;
@@ -33,6 +34,8 @@ pub struct Daemon {
     pub survey: OnceCell<Survey>,
     /// Bundles of the LV2 URIs that were looked up.
     pub uris: Mutex<HashMap<String, PathBuf>>,
+    /// How workers died.
+    pub crashes: Arc<Crashes>,
     /// Calls that run.
     pub calls: Arc<Calls>,
     draining: AtomicBool,
@@ -44,6 +47,7 @@ impl Daemon {
         Self {
             sessions: Sessions::new(config.limits.clone()),
             config,
+            crashes: launcher.crashes(),
             launcher: Arc::new(launcher),
             door: Arc::new(door),
             started: Instant::now(),

@@ -35,7 +35,15 @@ pub fn death(end: &End, seen: &LastSeen) -> Death {
         summary: summary(end, seen),
         generation: seen.generation,
         time_ms: ids::now_ms(),
+        fault_address: end.fault.as_ref().and_then(|fault| fault.address),
+        location: place(end).unwrap_or_default(),
     }
+}
+
+/// Module and offset of what ran when a signal came.
+fn place(end: &End) -> Option<String> {
+    let (module, offset) = end.fault.as_ref()?.place.as_ref()?;
+    Some(format!("{module}+{offset:#x}"))
 }
 
 fn summary(end: &End, seen: &LastSeen) -> String {
@@ -69,7 +77,12 @@ fn summary(end: &End, seen: &LastSeen) -> String {
         DeathKind::Exit => format!("{name} called exit({}) {when}", end.exit_code()),
         DeathKind::Signal | DeathKind::Unspecified => match end.status {
             ExitStatus::Signaled(signal) => {
-                format!("{name} died of {} ({signal}) {when}", signal_name(signal))
+                let place = place(end).map(|place| format!(" in {place}"));
+                let place = place.unwrap_or_default();
+                format!(
+                    "{name} died of {} ({signal}){place} {when}",
+                    signal_name(signal)
+                )
             }
             _ => format!("{name} ended {when}"),
         },
@@ -105,6 +118,7 @@ mod tests {
             status,
             cause,
             output: vec!["first".into(), "oh no".into()],
+            fault: None,
         };
         let seen = LastSeen {
             name: "MDA EPiano".into(),

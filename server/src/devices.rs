@@ -1,5 +1,6 @@
 //! Open sound devices and MIDI inputs: a process each, and the plugins whose audio it has.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -267,6 +268,8 @@ async fn start(
         name: name.to_owned(),
         generation: 1,
         jail: None,
+        path: String::new(),
+        bundle: PathBuf::new(),
     };
     let (session, handle) = (Arc::downgrade(session), handle.to_owned());
     let tell = move |told: Told| {

@@ -12,6 +12,7 @@ use plugpen_warden::{KillCause, Launch, Namespaces, Role, Sandbox, Users};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::config::{Class, Config};
+use crate::crashes::{Crashes, Subject};
 use crate::jail::Jail;
 use crate::jail_check;
 use crate::live_workers::LiveWorkers;
@@ -40,6 +41,7 @@ pub struct Launcher {
     devices: Arc<Semaphore>,
     live: LiveWorkers,
     started: Notify,
+    crashes: Arc<Crashes>,
 }
 
 /// What this system has for jails from outside.
@@ -72,6 +74,10 @@ pub struct Errand {
     pub generation: u64,
     /// Its jail, where it is not the daemon's own choice.
     pub jail: Option<Jail>,
+    /// The path it was asked for, and the file or bundle that this is.
+    pub path: String,
+    /// See above; empty where there is none.
+    pub bundle: PathBuf,
 }
 
 impl Launcher {
@@ -98,7 +104,13 @@ impl Launcher {
             devices: Arc::new(Semaphore::new(config.limits.devices)),
             live: LiveWorkers::default(),
             started: Notify::new(),
+            crashes: Arc::new(Crashes::new(config)),
         }
+    }
+
+    /// How workers died.
+    pub fn crashes(&self) -> Arc<Crashes> {
+        self.crashes.clone()
     }
 
     /// All workers that live.
@@ -179,6 +191,8 @@ impl Launcher {
             generation: errand.generation,
             max_pending: self.max_pending,
             permit,
+            subject: Subject::new(errand.role, &errand.path, errand.bundle),
+            crashes: self.crashes.clone(),
         };
         let spawned = tokio::task::spawn_blocking(move || Worker::spawn(launch, birth, tell)).await;
         let (worker, greeting) = match spawned {
@@ -235,6 +249,7 @@ impl Launcher {
                 .map(|report| jail_check::checked(report, worker.pid())),
             ..hello
         };
+        worker.is_known_as(hello.sandbox.clone());
         // A device loads no plugin, and has no jail.
         if required && hello.sandbox.as_ref().is_none_or(jail_check::is_refuted) {
             return Err(Error::bug(

@@ -9,7 +9,7 @@
 //! 3. `OpenPlugin` starts a worker, loads the plugin in it, makes rings of shared memory and hands
 //!    out a ticket for them; other calls go to the worker as they are.
 //! 4. However a worker ends, its rings are declared dead first, then waiting calls fail with a
-//!    typed error, then the session's watchers hear of it.
+//!    typed error, then the session's watchers hear of it. Then its death is looked into and kept.
 #![forbid(unsafe_code)]
 
 mod address;
@@ -17,6 +17,7 @@ mod api;
 mod calls;
 mod config;
 mod connection;
+mod crashes;
 mod daemon;
 mod deaths;
 mod devices;
@@ -47,6 +48,6 @@ mod tokens;
 mod watchdog;
 mod worker_client;
 
-pub use config::{Class, Config, ConfigError, Deadlines, Flags, Limits, LogFormat};
+pub use config::{Class, Config, ConfigError, CrashSettings, Deadlines, Flags, Limits, LogFormat};
 pub use runtime_dir::RuntimeDirError;
 pub use serve::{ServeError, serve};

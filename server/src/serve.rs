@@ -136,6 +136,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
             let daemon = daemon.clone();
             async move { daemon.close_abandoned().await }
         }),
+        tokio::spawn(daemon.crashes.clone().work()),
     ]);
     let (health, health_service) = tonic_health::server::health_reporter();
     health
@@ -309,11 +310,15 @@ fn router(
         .add_service(v1::event_service_server::EventServiceServer::new(
             api.clone(),
         ))
+        .add_service(v1::crash_service_server::CrashServiceServer::new(
+            api.clone(),
+        ))
         .add_service(reflection().build_v1().map_err(failed)?)
         .add_service(reflection().build_v1alpha().map_err(failed)?))
 }
 
-/// Closes all sessions, which ends all workers, and then whatever worker is left (probes).
+/// Closes all sessions, which ends all workers, and then whatever worker is left (probes). Waits
+/// for the reports of those that died.
 async fn end(daemon: &Daemon) {
     let sessions = daemon.sessions.all();
     let closing = sessions.iter().map(|session| daemon.close_session(session));
@@ -322,4 +327,5 @@ async fn end(daemon: &Daemon) {
     let rest = daemon.launcher.live();
     let deadline = daemon.close_deadline();
     futures_util::future::join_all(rest.into_iter().map(|worker| worker.close(deadline))).await;
+    daemon.crashes.finish().await;
 }

@@ -14,12 +14,15 @@ use std::time::{Duration, Instant};
 
 use plugpen_proto::Error;
 use plugpen_proto::calls::WorkerCall;
-use plugpen_proto::v1::{Death, ErrorReason, LogSource};
+use plugpen_proto::v1::{
+    CrashedPlugin, Death, ErrorReason, LogSource, PluginDescription, SandboxReport,
+};
 use plugpen_proto::worker::{Event, Hello, ToWorker, from_worker};
 use plugpen_shm::Regions;
 use plugpen_warden::{KillCause, SendError, Warden};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
+use crate::crashes::{CallLog, Crashes, Subject};
 use crate::deaths::LastSeen;
 use crate::lock::lock;
 use listener::Listener;
@@ -109,6 +112,8 @@ struct Inner {
     overdue: Option<Overdue>,
     /// The place among the live workers, given back at the end.
     permit: Option<OwnedSemaphorePermit>,
+    subject: Subject,
+    calls: CallLog,
 }
 
 struct Shared {
@@ -116,6 +121,7 @@ struct Shared {
     max_pending: usize,
     inner: Mutex<Inner>,
     ended: watch::Sender<Option<Ended>>,
+    crashes: Arc<Crashes>,
 }
 
 /// One worker process. Dropping the last handle kills it.
@@ -135,6 +141,10 @@ pub struct Birth {
     pub max_pending: usize,
     /// Its place among the live workers.
     pub permit: OwnedSemaphorePermit,
+    /// What it is, for the report of its death.
+    pub subject: Subject,
+    /// Where that goes.
+    pub crashes: Arc<Crashes>,
 }
 
 impl Worker {
@@ -163,12 +173,16 @@ impl Worker {
                 progress: (0, now),
                 overdue: None,
                 permit: Some(birth.permit),
+                subject: birth.subject,
+                calls: CallLog::default(),
             }),
             ended: watch::Sender::new(None),
+            crashes: birth.crashes,
         });
         let listener = Listener {
             shared: shared.clone(),
             tell,
+            case: None,
         };
         let warden = Some(Warden::spawn(launch, listener)?);
         Ok((Arc::new(Self { warden, shared }), greeting))
@@ -190,9 +204,41 @@ impl Worker {
         self.warden().private_dir()
     }
 
-    /// What it is called in a death's summary.
+    /// What it is called in a death's summary, and what it reads.
     pub fn set_name(&self, name: &str) {
-        lock(&self.shared.inner).name = name.to_owned();
+        let mut inner = lock(&self.shared.inner);
+        name.clone_into(&mut inner.name);
+        name.clone_into(&mut inner.subject.plugin.path);
+    }
+
+    /// What it has loaded, for the report of its death.
+    pub fn set_plugin(&self, description: &PluginDescription) {
+        let mut inner = lock(&self.shared.inner);
+        inner.name.clone_from(&description.name);
+        let plugin = &mut inner.subject.plugin;
+        *plugin = CrashedPlugin {
+            name: description.name.clone(),
+            vendor: description.vendor.clone(),
+            version: description.version.clone(),
+            format: description.format,
+            identifier: description.identifier.clone(),
+            path: std::mem::take(&mut plugin.path),
+            ..CrashedPlugin::default()
+        };
+    }
+
+    /// How its jail stands, for the report of its death; with that, whether there will be one.
+    pub fn is_known_as(&self, sandbox: Option<SandboxReport>) {
+        // Known since before its first message was read.
+        let untraced = self.warden().traced().err();
+        if let Some(why) = &untraced {
+            tracing::warn!(pid = self.pid(), %why, "this worker's death will not be looked into");
+        }
+        let mut inner = lock(&self.shared.inner);
+        inner.subject.sandbox = sandbox;
+        inner.subject.untraced = untraced.map(|why| {
+            format!("the worker could not be traced ({why}), so nothing was seen of its death")
+        });
     }
 
     /// Makes a call and waits for its answer. Dropping the future leaves the call running.
@@ -245,6 +291,10 @@ impl Worker {
             after_block: terms.after_block,
             call: Some(request.into_call()),
         };
+        let name = public_name(R::NAME);
+        inner
+            .calls
+            .begin(id, name, message.call.as_ref(), terms.after_block);
         // Under the lock, so that ids go out in order.
         match self.warden().send(&message, fds) {
             // Closed: the death that is being reported answers it.

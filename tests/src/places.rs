@@ -74,6 +74,7 @@ fn find() -> Result<Built> {
         built.programs.join("plugpend"),
         built.programs.join("plugpen-worker"),
         built.programs.join("plugpen-device"),
+        built.programs.join("plugpen-autopsy"),
         built.lv2().join("libplugpen_test_plugins.so"),
         built.vst3().join("Contents/x86_64-linux/plugpen-test.so"),
         built.vst2("gain"),
@@ -125,14 +126,24 @@ pub fn real_vst3(name: &str) -> Option<PathBuf> {
     installed(bundle, found)
 }
 
-fn installed(bundle: PathBuf, found: bool) -> Option<PathBuf> {
+/// The file of an installed real VST2 plugin, such as `amsynth_vst.so`. As [`real_bundle`].
+///
+/// # Panics
+/// As there.
+pub fn real_vst2(name: &str) -> Option<PathBuf> {
+    let file = Path::new("/usr/lib/vst").join(name);
+    let found = file.is_file();
+    installed(file, found)
+}
+
+fn installed(place: PathBuf, found: bool) -> Option<PathBuf> {
     assert!(
         found || std::env::var_os("PLUGPEN_REAL_PLUGINS").is_none(),
         "{} is not installed: run ./dev setup",
-        bundle.display()
+        place.display()
     );
     if !found {
-        eprintln!("not tested: {} is not installed", bundle.display());
+        eprintln!("not tested: {} is not installed", place.display());
     }
-    found.then_some(bundle)
+    found.then_some(place)
 }

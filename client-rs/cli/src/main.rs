@@ -9,6 +9,8 @@ mod batch;
 mod cache;
 mod chain_spec;
 mod context;
+mod crash_json;
+mod crashes;
 mod describe;
 mod devices;
 mod info;
@@ -86,6 +88,7 @@ enum Command {
     Ps(ps::Ps),
     Logs(logs::Logs),
     Kill(kill::Kill),
+    Crashes(crashes::Crashes),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -114,6 +117,7 @@ impl Command {
             Command::Ps(ps) => ps.run(context),
             Command::Logs(logs) => logs.run(context),
             Command::Kill(kill) => kill.run(context),
+            Command::Crashes(crashes) => crashes.run(context),
             Command::Serve(serve) => serve.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),

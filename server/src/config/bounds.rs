@@ -1,5 +1,6 @@
 //! Limits and deadlines.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use plugpen_proto::limits::MAX_STATE;
@@ -81,6 +82,31 @@ impl Default for Deadlines {
             close_seconds: 2.0,
             block_seconds: 10.0,
             drain_seconds: 5.0,
+        }
+    }
+}
+
+/// What is kept of workers that died.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CrashSettings {
+    /// Where.
+    pub directory: Option<PathBuf>,
+    /// Reports.
+    pub max_reports: u32,
+    /// Bytes of all minidumps.
+    pub max_bytes: u64,
+    /// Days that a report is kept.
+    pub max_days: u32,
+}
+
+impl Default for CrashSettings {
+    fn default() -> Self {
+        Self {
+            directory: None,
+            max_reports: 1000,
+            max_bytes: 256 << 20,
+            max_days: 90,
         }
     }
 }

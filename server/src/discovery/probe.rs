@@ -60,6 +60,8 @@ impl<'a> Prober<'a> {
             name: self.name.clone(),
             generation: 1,
             jail: None,
+            path: self.name.clone(),
+            bundle: PathBuf::new(),
         };
         let (worker, hello) = self.daemon.launcher.launch(errand, log).await?;
         self.worker = Some(worker);

@@ -149,6 +149,8 @@ impl Plugin {
             name: display_name(&options.path),
             generation,
             jail: Some(Jail::wished(&daemon.config, &options)?),
+            path: options.path.clone(),
+            bundle: self.target.bundle.clone(),
         };
         let tell = move |told: Told| {
             if let Some(plugin) = Weak::upgrade(&me) {
@@ -188,7 +190,7 @@ impl Plugin {
             return Err(worker.ended_error().await);
         }
         if let Some(description) = &opened.description {
-            worker.set_name(&description.name);
+            worker.set_plugin(description);
         }
         // A worker does not get to say who it is.
         opened.handle.clone_from(&self.handle);

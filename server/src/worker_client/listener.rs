@@ -7,9 +7,10 @@ use plugpen_proto::Error;
 use plugpen_proto::limits::MAX_TEXT;
 use plugpen_proto::v1::{ErrorReason, LogSource};
 use plugpen_proto::worker::{CallError, FromWorker};
-use plugpen_warden::{End, KillCause, Report};
+use plugpen_warden::{Capture, End, KillCause, Report};
 
 use super::{Body, Ended, Shared, Told};
+use crate::crashes::Case;
 use crate::deaths;
 use crate::lock::lock;
 
@@ -17,6 +18,8 @@ use crate::lock::lock;
 pub struct Listener<F> {
     pub shared: Arc<Shared>,
     pub tell: F,
+    /// Of a worker that died, until it is gone.
+    pub case: Option<Case>,
 }
 
 impl<F: FnMut(Told) + Send + 'static> Report for Listener<F> {
@@ -38,6 +41,8 @@ impl<F: FnMut(Told) + Send + 'static> Report for Listener<F> {
                     Body::Error(error) => Err(worker_error(error)),
                     body => Ok(body),
                 };
+                let error = answer.as_ref().err().map(|error| error.message.as_str());
+                inner.calls.end(id, error);
                 // Whoever asked may have given up.
                 let _ = pending.answer.send(answer);
             }
@@ -60,7 +65,16 @@ impl<F: FnMut(Told) + Send + 'static> Report for Listener<F> {
         let ended = if was_closed {
             Ended::Closed
         } else {
-            Ended::Died(Arc::new(deaths::death(&end, &seen)))
+            let death = deaths::death(&end, &seen);
+            self.shared.crashes.expect(&death.report_id);
+            self.case = Some(Case {
+                death: death.clone(),
+                subject: inner.subject.clone(),
+                calls: inner.calls.take(),
+                fault: end.fault,
+                capture: None,
+            });
+            Ended::Died(Arc::new(death))
         };
         self.shared.ended.send_replace(Some(ended.clone()));
         let pending = std::mem::take(&mut inner.pending);
@@ -73,6 +87,13 @@ impl<F: FnMut(Told) + Send + 'static> Report for Listener<F> {
         }
         for (_, call) in pending {
             let _ = call.answer.send(Err(ended.during()));
+        }
+    }
+
+    fn buried(&mut self, capture: Option<Capture>) {
+        if let Some(mut case) = self.case.take() {
+            case.capture = capture;
+            self.shared.crashes.submit(case);
         }
     }
 }

@@ -40,6 +40,32 @@ pub enum KillCause {
     Protocol(String),
 }
 
+impl KillCause {
+    /// Whether it is worth to see what the worker was doing.
+    pub(crate) fn wants_stacks(&self) -> bool {
+        !matches!(self, Self::Closed | Self::Asked)
+    }
+}
+
+/// What the kernel says of the signal that ended a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The signal's number.
+    pub signal: i32,
+    /// Its `si_code`.
+    pub code: i32,
+    /// The address that could not be used, of SIGSEGV and its like.
+    pub address: Option<u64>,
+    /// The system call that a filter refused, of SIGSYS.
+    pub system_call: Option<i32>,
+    /// File name of the module that ran, and the place in it.
+    pub place: Option<(String, u64)>,
+    /// The thread's stack had ended.
+    pub stack_overflow: bool,
+    /// The fault that a handler of the process was dealing with when this signal came.
+    pub earlier: Option<Box<Fault>>,
+}
+
 /// A worker's end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
@@ -50,6 +76,8 @@ pub struct End {
     pub cause: Option<KillCause>,
     /// Its last lines of output, oldest first.
     pub output: Vec<String>,
+    /// Of a signal, where the worker was under trace.
+    pub fault: Option<Fault>,
 }
 
 impl End {
@@ -121,6 +149,7 @@ mod tests {
             status,
             cause,
             output: Vec::new(),
+            fault: None,
         }
         .kind()
     }

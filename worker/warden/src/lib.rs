@@ -11,8 +11,10 @@
 //! 3. [`Warden::send`] writes a message, with file descriptors beside it where the call has some.
 //!    It never blocks: what the socket does not take waits in a bounded queue.
 //! 4. [`Warden::kill`] ends the worker; the first cause given is the one that is reported.
-//! 5. The thread reaps the worker, reads what it left behind, reports its [`End`], removes the
-//!    private directory and ends.
+//! 5. A second thread traces the worker ([`tracer`]): it sees a death before it has happened, and
+//!    looks at what is dying.
+//! 6. The first thread reads what the worker left behind and reports its [`End`]; when the worker
+//!    is gone, it reports what was found ([`Capture`]), removes the private directory and ends.
 //!
 //! Nothing here trusts a worker: frames are bounded before they are decoded, descriptors it sends
 //! are dropped by the kernel, its output is cut, cleaned and limited in rate.
@@ -26,16 +28,18 @@ mod output;
 mod private_dir;
 mod register;
 mod spawn;
+mod tracer;
 mod users;
 mod warden;
 mod watch;
 
-pub use end::{End, ExitStatus, KillCause, signal_name};
+pub use end::{End, ExitStatus, Fault, KillCause, signal_name};
 pub use inherited::inherited;
 pub use launch::{Launch, Mode, Role, Sandbox};
 pub use namespaces::Namespaces;
 pub use private_dir::remove_tree;
 pub use spawn::SpawnError;
+pub use tracer::Capture;
 pub use users::{User, Users};
 pub use warden::{SendError, Warden};
 pub use watch::Report;

@@ -21,6 +21,7 @@ use crate::outbox::{MAX_FDS, Outbox};
 use crate::private_dir;
 use crate::register::Register;
 use crate::spawn::{self, Child, SpawnError, Stdio, step};
+use crate::tracer::{Dying, Inquest, Tracer};
 use crate::watch::{Report, Watch};
 
 /// How long a drop waits for the thread. After SIGKILL it takes well below a millisecond, unless
@@ -56,6 +57,7 @@ pub(crate) struct Shared {
     pub(crate) pidfd: OwnedFd,
     pub(crate) first: Option<First>,
     pub(crate) cause: Mutex<Option<KillCause>>,
+    pub(crate) inquest: Inquest,
     over: Mutex<bool>,
     over_changed: Condvar,
 }
@@ -95,9 +97,41 @@ impl Shared {
     }
 
     pub(crate) fn kill(&self, cause: KillCause) {
+        let wants_stacks = cause.wants_stacks();
         lock(&self.cause).get_or_insert(cause);
+        let dying = Dying {
+            status: ExitStatus::Signaled(libc::SIGKILL),
+            fault: None,
+        };
+        if wants_stacks && self.inquest.want(dying) {
+            self.ring();
+        } else if self.inquest.dying().is_none() {
+            self.end_it();
+        }
+        // Else it is being looked at, which has an end.
+    }
+
+    /// Sends SIGKILL.
+    pub(crate) fn end_it(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    /// Stops it for the tracer, which then looks at it. SIGSTOP reaches whatever runs, SIGCONT what
+    /// was stopped before.
+    pub(crate) fn stop(&self) {
+        self.signal(Signal::CONT);
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(&self, signal: Signal) {
         // It may have ended already; the pidfd cannot name another process.
-        let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
+        let _ = rustix::process::pidfd_send_signal(&self.pidfd, signal);
+    }
+
+    /// Wakes up the watching thread.
+    pub(crate) fn ring(&self) {
+        // It fails only when the counter is full, and then the bell is ringing.
+        let _ = rustix::io::write(&self.doorbell, &1u64.to_ne_bytes());
     }
 
     fn set_over(&self) {
@@ -155,6 +189,15 @@ impl Warden {
         self.pid
     }
 
+    /// Whether the worker's death will be looked at; why not. Waits a little where that is not
+    /// known yet, right after the start.
+    ///
+    /// # Errors
+    /// What the system says to tracing.
+    pub fn traced(&self) -> Result<(), String> {
+        self.shared.inquest.traced(JOIN_DEADLINE)
+    }
+
     /// The worker's private directory.
     pub fn private_dir(&self) -> &Path {
         &self.private_dir
@@ -181,7 +224,7 @@ impl Warden {
                 .flush(self.shared.control.as_fd())
                 .map_err(|_| SendError::Closed)?;
             if !outbox.is_empty() {
-                ring(&self.shared.doorbell);
+                self.shared.ring();
             }
         }
         Ok(())
@@ -224,11 +267,6 @@ impl Drop for Warden {
             );
         }
     }
-}
-
-fn ring(doorbell: &OwnedFd) {
-    // It fails only when the counter is full, and then the bell is ringing.
-    let _ = rustix::io::write(doorbell, &1u64.to_ne_bytes());
 }
 
 type Started = Result<(Arc<Shared>, u32), SpawnError>;
@@ -324,9 +362,24 @@ fn start(launch: &Launch) -> Result<(Arc<Shared>, u32, OwnedFd, OwnedFd), SpawnE
         pidfd,
         first,
         cause: Mutex::default(),
+        inquest: Inquest::default(),
         over: Mutex::new(false),
         over_changed: Condvar::new(),
     };
+    let shared = Arc::new(shared);
+    trace(pid, &shared);
     let pid = u32::try_from(pid).unwrap_or(0);
-    Ok((Arc::new(shared), pid, output, error))
+    Ok((shared, pid, output, error))
+}
+
+/// Starts the thread that traces a worker. Without one a death is still seen, but not looked at.
+fn trace(pid: i32, shared: &Arc<Shared>) {
+    let traced = shared.clone();
+    let thread = thread::Builder::new()
+        .name("tracer".into())
+        .stack_size(THREAD_STACK)
+        .spawn(move || Tracer::run(pid, traced));
+    if let Err(error) = thread {
+        shared.inquest.set_traced(Err(error.to_string()));
+    }
 }

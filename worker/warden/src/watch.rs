@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
-use crate::end::{End, KillCause};
+use crate::end::{End, ExitStatus, KillCause};
 use crate::output::{Allowance, Lines, Tail};
+use crate::tracer::{Capture, Dying};
 use crate::warden::{Shared, lock};
 
 /// What a worker does, told from its watching thread. None of these may block for long: the next
@@ -25,8 +26,11 @@ pub trait Report: Send + 'static {
     fn message(&mut self, message: FromWorker) -> Result<(), String>;
     /// A line it printed, cleaned and without its line break.
     fn output(&mut self, source: LogSource, line: String);
-    /// It has ended. The last report, and always made.
+    /// It has ended, or is about to: it will do nothing more. Always made.
     fn ended(&mut self, end: End);
+    /// It is gone, and this is what was found when it was looked at. The last report, and always
+    /// made; it may block.
+    fn buried(&mut self, capture: Option<Capture>);
 }
 
 /// Read from a descriptor at a time, in bytes.
@@ -34,6 +38,10 @@ const PIECE: usize = 64 * 1024;
 /// How long a worker that closed its control channel may take to end: an exiting process closes
 /// its files before it becomes a zombie. One that lives on is killed.
 const EOF_GRACE: Duration = Duration::from_secs(1);
+/// How long a dying worker may be looked at. It takes some milliseconds.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a worker that was killed may take to be gone before it counts as stuck in the kernel.
+const BURIAL: Duration = Duration::from_secs(2);
 
 /// One worker under watch.
 pub(crate) struct Watch<'a, R: Report> {
@@ -81,8 +89,17 @@ impl<'a, R: Report> Watch<'a, R> {
 
     /// Watches until the worker has ended and that is reported.
     pub(crate) fn run(mut self) {
+        // A worker is told what to load after its first message: by then it is under trace.
+        if let Err(error) = self.shared.inquest.traced(BURIAL) {
+            tracing::debug!(%error, "a worker cannot be traced");
+        }
         while !self.step() {}
-        let status = self.shared.status();
+        let shared = self.shared;
+        let dying = shared.inquest.dying();
+        let (status, fault) = match dying.clone() {
+            Some(Dying { status, fault }) => (status, fault),
+            None => (self.reap(), None),
+        };
         // What it wrote before it ended still counts: an answer, the last words.
         let mut budget = MAX_WORKER_MESSAGE / PIECE + 16;
         while self.control_open && budget > 0 && self.read_control() {
@@ -100,10 +117,25 @@ impl<'a, R: Report> Watch<'a, R> {
         self.report_dropped(LogSource::Stderr);
         let end = End {
             status,
-            cause: lock(&self.shared.cause).clone(),
+            cause: lock(&shared.cause).clone(),
             output: self.tail.into_lines(),
+            fault,
         };
         self.report.ended(end);
+        shared.inquest.set_published();
+        if dying.is_some() {
+            see_off(shared);
+        }
+        self.report.buried(shared.inquest.take_capture());
+    }
+
+    /// How it ended; takes its zombie, unless the tracer does.
+    fn reap(&self) -> ExitStatus {
+        let inquest = &self.shared.inquest;
+        if inquest.traced(BURIAL).is_ok() {
+            return inquest.wait_over(BURIAL).unwrap_or(ExitStatus::Unknown);
+        }
+        self.shared.status()
     }
 
     /// Waits for something to happen and deals with it; `true` when the worker has ended.
@@ -148,6 +180,9 @@ impl<'a, R: Report> Watch<'a, R> {
         let [ended, control, doorbell, out, err] = ready.map(|fd| !fd.revents().is_empty());
         if doorbell {
             let _ = rustix::io::read(&shared.doorbell, &mut [0u8; 8]);
+            if shared.inquest.dying().is_some() {
+                return true;
+            }
         }
         if control && self.control_open {
             self.read_control();
@@ -240,6 +275,19 @@ impl<'a, R: Report> Watch<'a, R> {
         if dropped > 0 {
             self.report
                 .output(source, format!("{dropped} bytes dropped"));
+        }
+    }
+}
+
+/// Sees to it that a worker whose death was told ends, and waits for it.
+fn see_off(shared: &Shared) {
+    if shared.inquest.is_wanted() {
+        shared.stop();
+    }
+    if shared.inquest.wait_over(LOOK).is_none() {
+        shared.end_it();
+        if shared.inquest.wait_over(BURIAL).is_none() {
+            tracing::error!("a killed worker does not end; it is stuck in the kernel");
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use plugpen_proto::v1::{DeathKind, LogSource};
 use plugpen_proto::worker::{FromWorker, Ping, ToWorker, from_worker, to_worker};
 use plugpen_warden::{
-    End, KillCause, Launch, Mode, Namespaces, Report, Role, Sandbox, SpawnError, Warden,
+    Capture, End, KillCause, Launch, Mode, Namespaces, Report, Role, Sandbox, SpawnError, Warden,
 };
 use tempfile::TempDir;
 
@@ -21,6 +21,7 @@ enum Heard {
     Message(Box<FromWorker>),
     Line(LogSource, String),
     Ended(End),
+    Buried(Option<Capture>),
 }
 
 struct Ears(Sender<Heard>);
@@ -37,6 +38,10 @@ impl Report for Ears {
 
     fn ended(&mut self, end: End) {
         let _ = self.0.send(Heard::Ended(end));
+    }
+
+    fn buried(&mut self, capture: Option<Capture>) {
+        let _ = self.0.send(Heard::Buried(capture));
     }
 }
 
@@ -92,13 +97,22 @@ impl Stage {
         }
     }
 
+    /// What was found of it, after its end.
+    fn capture(&self) -> Option<Capture> {
+        loop {
+            if let Heard::Buried(capture) = self.next() {
+                return capture;
+            }
+        }
+    }
+
     /// All lines up to the end, and the end.
     fn rest(&self) -> (Vec<String>, End) {
         let mut lines = Vec::new();
         loop {
             match self.next() {
                 Heard::Line(_, line) => lines.push(line),
-                Heard::Message(_) => {}
+                Heard::Message(_) | Heard::Buried(_) => {}
                 Heard::Ended(end) => return (lines, end),
             }
         }
@@ -140,7 +154,7 @@ fn last_words_are_kept_and_told_first() {
         match stage.next() {
             Heard::Line(source, line) => lines.push((source, line)),
             Heard::Ended(end) => break end,
-            Heard::Message(_) => {}
+            Heard::Message(_) | Heard::Buried(_) => {}
         }
     };
     // The order between the two streams is not known.
@@ -270,4 +284,94 @@ fn a_worker_that_does_not_read_fills_its_queue_and_no_more() {
     let stage = run("exec sleep 1000");
     let refused = (1..1_000_000).find(|&id| stage.warden.send(&ping(id), Vec::new()).is_err());
     assert!(refused.is_some());
+}
+
+fn is_minidump(capture: &Capture) -> bool {
+    capture.minidump.starts_with(b"MDMP")
+}
+
+#[test]
+fn what_dies_is_looked_at() {
+    for script in [
+        "kill -SEGV $$",
+        "kill -ABRT $$",
+        "exit 3",
+        "exec 1>&- 2>&-; kill -BUS $$",
+    ] {
+        let stage = run(&format!("head -c 8 <&3 >/dev/null; {script}"));
+        stage.warden.traced().unwrap();
+        stage.warden.send(&ping(7), Vec::new()).unwrap();
+        let (_, end) = stage.rest();
+        let capture = stage.capture().unwrap_or_else(|| panic!("{script}"));
+        assert!(is_minidump(&capture), "{script}");
+        assert_eq!(end.fault.is_some(), end.signal() != 0, "{script}: {end:?}");
+    }
+}
+
+#[test]
+fn what_is_done_about_signals_hides_no_fault() {
+    for deed in [
+        "pass",
+        "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 64))",
+        "signal.signal(signal.SIGSEGV, signal.SIG_IGN)",
+        "os.closerange(0, 1000)",
+    ] {
+        let fault = format!("import ctypes, os, signal\n{deed}\nctypes.string_at(8)");
+        let stage = run(&format!(
+            "head -c 8 <&3 >/dev/null; exec python3 -c '{fault}'"
+        ));
+        stage.warden.traced().unwrap();
+        stage.warden.send(&ping(7), Vec::new()).unwrap();
+        let (_, end) = stage.rest();
+        let fault = end
+            .fault
+            .as_ref()
+            .unwrap_or_else(|| panic!("{deed}: {end:?}"));
+        assert_eq!(
+            (fault.signal, fault.address),
+            (libc::SIGSEGV, Some(8)),
+            "{deed}"
+        );
+        assert!(
+            fault.place.is_some() && !fault.stack_overflow,
+            "{deed}: {fault:?}"
+        );
+        assert!(is_minidump(&stage.capture().unwrap()), "{deed}");
+    }
+}
+
+#[test]
+fn a_signal_that_is_handled_or_ignored_is_no_death() {
+    let stage = run("trap 'echo caught' SEGV; trap '' ABRT; kill -SEGV $$; kill -ABRT $$; exit 5");
+    let (lines, end) = stage.rest();
+    assert_eq!(
+        (lines.as_slice(), end.exit_code()),
+        (&["caught".to_owned()][..], 5)
+    );
+}
+
+#[test]
+fn a_worker_that_hangs_is_looked_at_before_it_is_killed() {
+    // The second has stopped itself.
+    for script in [
+        "echo ready; while :; do :; done",
+        "echo ready; kill -STOP $$",
+    ] {
+        let stage = run(script);
+        assert_eq!(stage.line(), "ready");
+        stage.warden.traced().unwrap();
+        stage.warden.kill(KillCause::Hang);
+        assert_eq!(stage.rest().1.kind(), DeathKind::Hang, "{script}");
+        assert!(is_minidump(&stage.capture().unwrap()), "{script}");
+        assert!(stage.warden.wait(PATIENCE));
+    }
+}
+
+#[test]
+fn what_is_closed_is_not_looked_at() {
+    let stage = run("echo ready; exec sleep 1000");
+    assert_eq!(stage.line(), "ready");
+    stage.warden.kill(KillCause::Closed);
+    assert_eq!(stage.rest().1.kind(), DeathKind::Killed);
+    assert_eq!(stage.capture(), None);
 }

@@ -16,7 +16,12 @@ pub fn programs() -> &'static Path {
         }
         let folder = Path::new(env!("CARGO_BIN_EXE_plugpen")).parent().unwrap();
         // Builds of their own, so that the worker is not given the features of the daemon's crates.
-        for package in ["plugpen-worker", "plugpen-server", "plugpen-device"] {
+        for package in [
+            "plugpen-worker",
+            "plugpen-server",
+            "plugpen-device",
+            "plugpen-autopsy",
+        ] {
             let mut build = Command::new(env!("CARGO"));
             build
                 .args(["build", "--quiet", "-p", package, "--target-dir"])

@@ -40,6 +40,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "plugpen-py",
         &["plugpen", "plugpen-engine", "plugpen-proto"],
     ),
+    ("plugpen-autopsy", &[]),
     ("plugpen-test-plugins", &[]),
     ("plugpen-tests", &[]),
 ];

@@ -21,6 +21,7 @@ const FORBID_UNSAFE: &[&str] = &[
     "server/src/main.rs",
     "tests/src/lib.rs",
     "tests/tests/integration/main.rs",
+    "worker/autopsy/src/main.rs",
     "worker/channel/src/lib.rs",
     "worker/device/src/main.rs",
 ];

@@ -3,6 +3,7 @@
 mod audio_unit;
 mod banks;
 mod command_line;
+mod crashes;
 mod daemon;
 pub(crate) mod deaths;
 mod folders;

@@ -1,6 +1,7 @@
 //! What the daemon can be told: flags over a TOML file over defaults.
 
 mod bounds;
+mod restarts;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use serde::Deserialize;
 use crate::discovery::SearchPaths;
 use crate::runtime_dir;
 pub use bounds::{Class, Deadlines, Limits};
+pub use restarts::{Restarts, restarts_after};
 
 /// The command line of `plugpend`.
 #[derive(Debug, Clone, Default, Parser)]
@@ -87,6 +89,7 @@ struct File {
     grace_seconds: Option<u32>,
     limits: Limits,
     deadlines: Deadlines,
+    restarts: Restarts,
 }
 
 /// Everything the daemon was told, complete and checked.
@@ -124,6 +127,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long workers may take.
     pub deadlines: Deadlines,
+    /// When dead plugins are brought back without being asked.
+    pub restarts: Restarts,
 }
 
 /// What is wrong with the configuration.
@@ -192,6 +197,7 @@ impl Config {
             (None, None) => Sandbox::default(),
         };
         bounds::check(&file.limits, &file.deadlines)?;
+        file.restarts.check()?;
         Ok(Self {
             listen,
             worker: worker_program(flags.worker.clone().or(file.worker))?,
@@ -213,6 +219,7 @@ impl Config {
             runtime_dir,
             limits: file.limits,
             deadlines: file.deadlines,
+            restarts: file.restarts,
         })
     }
 }
@@ -337,6 +344,9 @@ mod tests {
             ("[deadlines]\nload_seconds = -1", "load_seconds"),
             ("[deadlines]\nblock_seconds = nan", "block_seconds"),
             ("[limits]\nstate_bytes = 1000000000", "state_bytes"),
+            ("[limits]\nworker_memory_bytes = 1000", "worker_memory_bytes"),
+            ("[restarts]\npolicy = \"sometimes\"", "on-crash"),
+            ("[restarts]\ndelay_seconds = -1", "delay_seconds"),
         ] {
             let message = load(toml, &[]).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");

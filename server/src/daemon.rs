@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::Error;
@@ -12,6 +12,7 @@ use plugpen_shm::Regions;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::config::Config;
+use crate::crash_loops::CrashLoops;
 use crate::discovery::Survey;
 use crate::fd_door::FdDoor;
 use crate::launcher::Launcher;
@@ -35,13 +36,19 @@ pub struct Daemon {
     pub uris: Mutex<HashMap<String, PathBuf>>,
     /// Calls that run.
     pub calls: Arc<Calls>,
+    /// Which plugin files die all the time.
+    pub crash_loops: CrashLoops,
+    /// Itself, for work that outlives a call.
+    pub me: Weak<Daemon>,
     draining: AtomicBool,
 }
 
 impl Daemon {
     /// A daemon without clients.
-    pub fn new(config: Config, launcher: Launcher, door: FdDoor) -> Self {
-        Self {
+    pub fn new(config: Config, launcher: Launcher, door: FdDoor) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            crash_loops: CrashLoops::new(config.restarts.clone()),
             sessions: Sessions::new(config.limits.clone()),
             config,
             launcher: Arc::new(launcher),
@@ -51,7 +58,7 @@ impl Daemon {
             uris: Mutex::default(),
             calls: Arc::default(),
             draining: AtomicBool::new(false),
-        }
+        })
     }
 
     /// How long a killed worker may take to be gone.

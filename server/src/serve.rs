@@ -98,7 +98,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
         .collect::<Result<Vec<_>, _>>()?;
 
     let launcher = Launcher::new(&config, dir.workers());
-    let daemon = Arc::new(Daemon::new(config, launcher, FdDoor::new(dir.door())));
+    let daemon = Daemon::new(config, launcher, FdDoor::new(dir.door()));
     let background = [
         tokio::spawn(daemon.door.clone().serve(door)),
         tokio::spawn(watchdog::watch(

@@ -297,6 +297,10 @@ pub enum DeathKind {
     CpuLimit = 6,
     /// A call that the sandbox forbids ended it.
     Sandbox = 7,
+    /// Used more memory than it may and was killed.
+    MemoryLimit = 8,
+    /// Exceeded another limit (threads, disk) and was killed; the summary names it.
+    Limit = 60,
 }
 impl DeathKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -313,6 +317,8 @@ impl DeathKind {
             Self::Protocol => "DEATH_KIND_PROTOCOL",
             Self::CpuLimit => "DEATH_KIND_CPU_LIMIT",
             Self::Sandbox => "DEATH_KIND_SANDBOX",
+            Self::MemoryLimit => "DEATH_KIND_MEMORY_LIMIT",
+            Self::Limit => "DEATH_KIND_LIMIT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -326,6 +332,8 @@ impl DeathKind {
             "DEATH_KIND_PROTOCOL" => Some(Self::Protocol),
             "DEATH_KIND_CPU_LIMIT" => Some(Self::CpuLimit),
             "DEATH_KIND_SANDBOX" => Some(Self::Sandbox),
+            "DEATH_KIND_MEMORY_LIMIT" => Some(Self::MemoryLimit),
+            "DEATH_KIND_LIMIT" => Some(Self::Limit),
             _ => None,
         }
     }
@@ -3146,6 +3154,24 @@ pub mod discovery_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What one worker may use. 0: what the daemon allows, which is also the most.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkerLimits {
+    /// Resident memory, and what it may allocate.
+    #[prost(uint64, tag = "1")]
+    pub memory_bytes: u64,
+    /// CPU time of all its threads together, in seconds.
+    #[prost(uint64, tag = "2")]
+    pub cpu_seconds: u64,
+    #[prost(uint64, tag = "3")]
+    pub threads: u64,
+    /// Open files.
+    #[prost(uint64, tag = "4")]
+    pub descriptors: u64,
+    /// All files in its private directory together, and one of them.
+    #[prost(uint64, tag = "5")]
+    pub disk_bytes: u64,
+}
 /// How a plugin is opened. Repeated on a restart.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenOptions {
@@ -3191,6 +3217,14 @@ pub struct OpenOptions {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    #[prost(enumeration = "RestartPolicy", tag = "60")]
+    pub restart: i32,
+    /// Tighter limits than the daemon's; looser ones are refused.
+    #[prost(message, optional, tag = "61")]
+    pub limits: ::core::option::Option<WorkerLimits>,
+    /// Less may be asked for than the daemon's default, and more where it allows it.
+    #[prost(enumeration = "Recording", tag = "62")]
+    pub recording: i32,
 }
 /// What the rings look like; passed by value and never read back from shared memory.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -3219,6 +3253,9 @@ pub struct AudioRings {
     pub generation: u64,
     #[prost(uint32, tag = "10")]
     pub parameters: u32,
+    /// Blocks that stay readable in the client's region after they were collected.
+    #[prost(uint32, tag = "60")]
+    pub history: u32,
 }
 /// A plugin in its worker.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -3290,6 +3327,12 @@ pub struct OpenedPlugin {
     /// Note expressions reach the plugin; to others they are an error.
     #[prost(bool, tag = "29")]
     pub takes_note_expression: bool,
+    /// The policy in force.
+    #[prost(enumeration = "RestartPolicy", tag = "60")]
+    pub restart: i32,
+    /// Restarts by that policy so far.
+    #[prost(uint32, tag = "61")]
+    pub restarts: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenPluginRequest {
@@ -3348,6 +3391,11 @@ pub struct RestartPluginRequest {
     /// 0 keeps the rate.
     #[prost(double, tag = "2")]
     pub sample_rate: f64,
+    /// Above 0: the caller saw this generation die. Waits for the restart that the plugin's
+    /// policy makes, back-off included, and takes it over; `sample_rate` is not looked at.
+    /// PLUGIN_DEAD where the policy makes none.
+    #[prost(uint64, tag = "60")]
+    pub after_generation: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RestartPluginResponse {
@@ -3408,6 +3456,81 @@ impl AudioPath {
             "AUDIO_PATH_UNSPECIFIED" => Some(Self::Unspecified),
             "AUDIO_PATH_SHARED_MEMORY" => Some(Self::SharedMemory),
             "AUDIO_PATH_NONE" => Some(Self::None),
+            _ => None,
+        }
+    }
+}
+/// What becomes of a plugin whose worker died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RestartPolicy {
+    /// The daemon's default.
+    Unspecified = 0,
+    /// It stays dead until RestartPlugin.
+    Never = 1,
+    /// The daemon brings up a fresh worker after a death of the plugin's own making; not
+    /// where somebody killed it (DEATH_KIND_KILLED).
+    OnCrash = 2,
+    /// After every death.
+    Always = 3,
+}
+impl RestartPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RESTART_POLICY_UNSPECIFIED",
+            Self::Never => "RESTART_POLICY_NEVER",
+            Self::OnCrash => "RESTART_POLICY_ON_CRASH",
+            Self::Always => "RESTART_POLICY_ALWAYS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RESTART_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "RESTART_POLICY_NEVER" => Some(Self::Never),
+            "RESTART_POLICY_ON_CRASH" => Some(Self::OnCrash),
+            "RESTART_POLICY_ALWAYS" => Some(Self::Always),
+            _ => None,
+        }
+    }
+}
+/// What is kept of a plugin for a replay of its death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Recording {
+    /// The daemon's default.
+    Unspecified = 0,
+    /// The calls, and the last blocks with their samples.
+    Full = 1,
+    /// The calls, and the last blocks without their samples.
+    Calls = 2,
+    /// Nothing.
+    Off = 3,
+}
+impl Recording {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RECORDING_UNSPECIFIED",
+            Self::Full => "RECORDING_FULL",
+            Self::Calls => "RECORDING_CALLS",
+            Self::Off => "RECORDING_OFF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RECORDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "RECORDING_FULL" => Some(Self::Full),
+            "RECORDING_CALLS" => Some(Self::Calls),
+            "RECORDING_OFF" => Some(Self::Off),
             _ => None,
         }
     }
@@ -3642,7 +3765,8 @@ pub mod plugin_service_client {
         }
         /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
         /// the same handle with a new generation. Restores nothing: the client, which
-        /// knows what was set, does.
+        /// knows what was set, does. With `after_generation` it joins the restart that the
+        /// plugin's policy makes.
         pub async fn restart_plugin(
             &mut self,
             request: impl tonic::IntoRequest<super::RestartPluginRequest>,
@@ -3767,7 +3891,8 @@ pub mod plugin_service_server {
         >;
         /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
         /// the same handle with a new generation. Restores nothing: the client, which
-        /// knows what was set, does.
+        /// knows what was set, does. With `after_generation` it joins the restart that the
+        /// plugin's policy makes.
         async fn restart_plugin(
             &self,
             request: tonic::Request<super::RestartPluginRequest>,
@@ -4248,7 +4373,7 @@ pub struct WatchEventsResponse {
     pub generation: u64,
     #[prost(
         oneof = "watch_events_response::Event",
-        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
+        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 60, 61"
     )]
     pub event: ::core::option::Option<watch_events_response::Event>,
 }
@@ -4282,6 +4407,10 @@ pub mod watch_events_response {
         DeviceXruns(super::DeviceXruns),
         #[prost(message, tag = "17")]
         MidiReceived(super::MidiReceived),
+        #[prost(message, tag = "60")]
+        GaveUp(super::GaveUp),
+        #[prost(message, tag = "61")]
+        MemoryGrowth(super::MemoryGrowth),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -4386,6 +4515,30 @@ pub struct MidiReceived {
 pub struct Restarted {
     #[prost(uint32, tag = "1")]
     pub worker_pid: u32,
+    /// By the plugin's restart policy; the client that owns it has not restored it yet.
+    #[prost(bool, tag = "60")]
+    pub automatic: bool,
+}
+/// A plugin's policy asks for a restart that is not made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GaveUp {
+    /// Why, for people: how often it died, or what kept it from loading.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// A worker's memory grows, as it looks without end. Told when it has passed a quarter, a half
+/// and three quarters of its limit.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct MemoryGrowth {
+    /// Resident memory.
+    #[prost(uint64, tag = "1")]
+    pub bytes: u64,
+    /// Growth over the last seconds.
+    #[prost(double, tag = "2")]
+    pub bytes_per_second: f64,
+    /// Where it is killed.
+    #[prost(uint64, tag = "3")]
+    pub limit_bytes: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Closed {}
@@ -7061,6 +7214,527 @@ pub mod playback_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plugpen.v1.PlaybackService";
     impl<T> tonic::server::NamedService for PlaybackServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRecordingRequest {
+    /// `Death.report_id`.
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRecordingResponse {
+    /// The next bytes of the file.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayRecordingRequest {
+    /// The next bytes of the file. In a first message alone, the id of a death on this
+    /// daemon will do.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub report_id: ::prost::alloc::string::String,
+    /// Load the plugin from here, where the recording's machine had it elsewhere. Counts in
+    /// the first message.
+    #[prost(string, tag = "3")]
+    pub path: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayRecordingResponse {
+    /// How it ended then.
+    #[prost(message, optional, tag = "1")]
+    pub recorded: ::core::option::Option<Death>,
+    /// How it ended now; absent where the plugin lived through all of it.
+    #[prost(message, optional, tag = "2")]
+    pub replayed: ::core::option::Option<Death>,
+    /// Kind, signal, exit code and call are the same.
+    #[prost(bool, tag = "3")]
+    pub same: bool,
+    /// Of these so many were made and played before it died.
+    #[prost(uint32, tag = "4")]
+    pub calls: u32,
+    #[prost(uint32, tag = "5")]
+    pub calls_made: u32,
+    #[prost(uint32, tag = "6")]
+    pub blocks: u32,
+    #[prost(uint32, tag = "7")]
+    pub blocks_played: u32,
+    /// What the recording lacks, or is not as it was: for people.
+    #[prost(string, repeated, tag = "8")]
+    pub cautions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A recording as a file: the line "plugpen recording 1\n", then this message.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FlightRecording {
+    #[prost(message, optional, tag = "1")]
+    pub death: ::core::option::Option<Death>,
+    /// As the plugin was opened, or restarted last.
+    #[prost(message, optional, tag = "2")]
+    pub options: ::core::option::Option<OpenOptions>,
+    /// The plugin's file or folder, and what identifies its contents.
+    #[prost(string, tag = "3")]
+    pub bundle: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub identity: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub description: ::core::option::Option<PluginDescription>,
+    /// The version of plugpen that recorded it.
+    #[prost(string, tag = "6")]
+    pub version: ::prost::alloc::string::String,
+    /// In their order; those that set something are kept, of others the latest.
+    #[prost(message, repeated, tag = "7")]
+    pub calls: ::prost::alloc::vec::Vec<RecordedCall>,
+    /// Calls that are missing, because there were too many.
+    #[prost(uint64, tag = "8")]
+    pub calls_dropped: u64,
+    /// The last blocks in their order.
+    #[prost(message, repeated, tag = "9")]
+    pub blocks: ::prost::alloc::vec::Vec<RecordedBlock>,
+    /// The shape of the rings they went through.
+    #[prost(message, optional, tag = "10")]
+    pub rings: ::core::option::Option<AudioRings>,
+    /// Number of the last block that was submitted through them.
+    #[prost(uint64, tag = "11")]
+    pub submitted: u64,
+    /// Blocks the worker had completed.
+    #[prost(uint64, tag = "12")]
+    pub completed: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedCall {
+    /// A worker's message as it was sent.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+    /// Made before the rings of `blocks` were there, which began to count anew.
+    #[prost(bool, tag = "2")]
+    pub before_rings: bool,
+    /// Whether it was answered.
+    #[prost(bool, tag = "3")]
+    pub answered: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordedBlock {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    #[prost(uint32, tag = "2")]
+    pub frames: u32,
+    #[prost(bool, tag = "3")]
+    pub double: bool,
+    #[prost(bool, tag = "4")]
+    pub bypass: bool,
+    #[prost(message, optional, tag = "5")]
+    pub transport: ::core::option::Option<Transport>,
+    /// As in the ring.
+    #[prost(bytes = "vec", tag = "6")]
+    pub events: ::prost::alloc::vec::Vec<u8>,
+    /// One after the other, `frames` little-endian samples each; none where they were not kept.
+    #[prost(bytes = "vec", tag = "7")]
+    pub samples: ::prost::alloc::vec::Vec<u8>,
+    /// Channels in `samples`.
+    #[prost(uint32, tag = "8")]
+    pub channels: u32,
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod recording_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The flight recorder: what a worker was told before it died, and the same again.
+    #[derive(Debug, Clone)]
+    pub struct RecordingServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl RecordingServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> RecordingServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RecordingServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RecordingServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The recording of a death, as a file for ReplayRecording here or elsewhere.
+        pub async fn get_recording(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRecordingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GetRecordingResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.RecordingService/GetRecording",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.RecordingService", "GetRecording"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Runs a recording in a fresh worker and says how that ends. Nobody's plugin, session
+        /// or rings are touched.
+        pub async fn replay_recording(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::ReplayRecordingRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayRecordingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.RecordingService/ReplayRecording",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.RecordingService", "ReplayRecording"),
+                );
+            self.inner.client_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod recording_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RecordingServiceServer.
+    #[async_trait]
+    pub trait RecordingService: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the GetRecording method.
+        type GetRecordingStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::GetRecordingResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The recording of a death, as a file for ReplayRecording here or elsewhere.
+        async fn get_recording(
+            &self,
+            request: tonic::Request<super::GetRecordingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::GetRecordingStream>,
+            tonic::Status,
+        >;
+        /// Runs a recording in a fresh worker and says how that ends. Nobody's plugin, session
+        /// or rings are touched.
+        async fn replay_recording(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ReplayRecordingRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayRecordingResponse>,
+            tonic::Status,
+        >;
+    }
+    /// The flight recorder: what a worker was told before it died, and the same again.
+    #[derive(Debug)]
+    pub struct RecordingServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RecordingServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RecordingServiceServer<T>
+    where
+        T: RecordingService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.RecordingService/GetRecording" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRecordingSvc<T: RecordingService>(pub Arc<T>);
+                    impl<
+                        T: RecordingService,
+                    > tonic::server::ServerStreamingService<super::GetRecordingRequest>
+                    for GetRecordingSvc<T> {
+                        type Response = super::GetRecordingResponse;
+                        type ResponseStream = T::GetRecordingStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRecordingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordingService>::get_recording(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRecordingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.RecordingService/ReplayRecording" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplayRecordingSvc<T: RecordingService>(pub Arc<T>);
+                    impl<
+                        T: RecordingService,
+                    > tonic::server::ClientStreamingService<
+                        super::ReplayRecordingRequest,
+                    > for ReplayRecordingSvc<T> {
+                        type Response = super::ReplayRecordingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ReplayRecordingRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordingService>::replay_recording(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplayRecordingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RecordingServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.RecordingService";
+    impl<T> tonic::server::NamedService for RecordingServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -344,7 +344,10 @@ mod tests {
             ("[deadlines]\nload_seconds = -1", "load_seconds"),
             ("[deadlines]\nblock_seconds = nan", "block_seconds"),
             ("[limits]\nstate_bytes = 1000000000", "state_bytes"),
-            ("[limits]\nworker_memory_bytes = 1000", "worker_memory_bytes"),
+            (
+                "[limits]\nworker_memory_bytes = 1000",
+                "worker_memory_bytes",
+            ),
             ("[restarts]\npolicy = \"sometimes\"", "on-crash"),
             ("[restarts]\ndelay_seconds = -1", "delay_seconds"),
         ] {

@@ -34,7 +34,9 @@ impl CrashLoops {
         let most = usize::try_from(self.terms.crashes).unwrap_or(usize::MAX);
         let mut files = lock(&self.files);
         if files.len() >= MAX_FILES && !files.contains_key(identity) {
-            let oldest = files.iter().min_by_key(|(_, deaths)| deaths.back().copied());
+            let oldest = files
+                .iter()
+                .min_by_key(|(_, deaths)| deaths.back().copied());
             if let Some(oldest) = oldest.map(|(identity, _)| identity.clone()) {
                 files.remove(&oldest);
             }

@@ -266,6 +266,7 @@ async fn start(
         read_only: Vec::new(),
         name: name.to_owned(),
         generation: 1,
+        limits: None,
     };
     let (session, handle) = (Arc::downgrade(session), handle.to_owned());
     let tell = move |told: Told| {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use plugpen_proto::v1::{ErrorReason, WorkerLimits};
 use plugpen_proto::worker::Hello;
-use plugpen_proto::{Error, VERSION, v1::ErrorReason};
+use plugpen_proto::{Error, VERSION};
 use plugpen_warden::{KillCause, Launch, Role, Sandbox};
 use tokio::sync::{Notify, Semaphore};
 
@@ -48,6 +49,8 @@ pub struct Errand {
     pub name: String,
     /// Which worker of its plugin it is.
     pub generation: u64,
+    /// What it may use; `None` for all that need no limits of their own.
+    pub limits: Option<WorkerLimits>,
 }
 
 impl Launcher {
@@ -130,6 +133,7 @@ impl Launcher {
                 Role::Device => self.sound.clone(),
                 Role::Plugin | Role::Probe => Vec::new(),
             },
+            limits: errand.limits.clone(),
         };
         let is_worker = errand.role != Role::Device;
         let birth = Birth {
@@ -137,6 +141,7 @@ impl Launcher {
             generation: errand.generation,
             max_pending: self.max_pending,
             permit,
+            limits: errand.limits,
         };
         let spawned = tokio::task::spawn_blocking(move || Worker::spawn(launch, birth, tell)).await;
         let (worker, greeting) = match spawned {

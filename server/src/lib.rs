@@ -31,6 +31,7 @@ mod launcher;
 mod lifeline;
 mod live_workers;
 mod lock;
+mod meter;
 mod plugins;
 mod proc_stat;
 mod rings;

@@ -9,12 +9,12 @@ mod listener;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::Error;
 use plugpen_proto::calls::WorkerCall;
-use plugpen_proto::v1::{Death, ErrorReason, LogSource};
+use plugpen_proto::v1::{Death, ErrorReason, LogSource, MemoryGrowth, WorkerLimits};
 use plugpen_proto::worker::{Event, Hello, ToWorker, from_worker};
 use plugpen_shm::Regions;
 use plugpen_warden::{KillCause, SendError, Warden};
@@ -22,6 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::deaths::LastSeen;
 use crate::lock::lock;
+use crate::meter::{Finding, Meter};
 use listener::Listener;
 
 /// What a worker does by itself, told from its watching thread: must not block.
@@ -116,6 +117,9 @@ struct Shared {
     max_pending: usize,
     inner: Mutex<Inner>,
     ended: watch::Sender<Option<Ended>>,
+    /// What it used so far, where that is limited.
+    meter: Option<Mutex<Meter>>,
+    on_growth: OnceLock<Box<dyn Fn(MemoryGrowth) + Send + Sync>>,
 }
 
 /// One worker process. Dropping the last handle kills it.
@@ -135,6 +139,8 @@ pub struct Birth {
     pub max_pending: usize,
     /// Its place among the live workers.
     pub permit: OwnedSemaphorePermit,
+    /// What it may use.
+    pub limits: Option<WorkerLimits>,
 }
 
 impl Worker {
@@ -165,6 +171,8 @@ impl Worker {
                 permit: Some(birth.permit),
             }),
             ended: watch::Sender::new(None),
+            meter: birth.limits.map(|limits| Mutex::new(Meter::new(limits))),
+            on_growth: OnceLock::new(),
         });
         let listener = Listener {
             shared: shared.clone(),
@@ -178,6 +186,11 @@ impl Worker {
         self.warden
             .as_ref()
             .expect("only drop takes the warden out")
+    }
+
+    /// Which worker of its plugin it is.
+    pub fn generation(&self) -> u64 {
+        self.shared.generation
     }
 
     /// Its process id.
@@ -314,6 +327,33 @@ impl Worker {
         let gone = tokio::task::spawn_blocking(move || self.warden().wait(deadline));
         if !matches!(gone.await, Ok(true)) {
             tracing::warn!("a worker did not end in time after it was killed");
+        }
+    }
+
+    /// Has the growth of its memory told. Once.
+    pub fn on_growth(&self, tell: impl Fn(MemoryGrowth) + Send + Sync + 'static) {
+        let _ = self.shared.on_growth.set(Box::new(tell));
+    }
+
+    /// Looks at what it uses: kills it where that is too much, tells of its growth. Reads files of
+    /// /proc. Blocks.
+    pub fn measure(&self, now: Instant) {
+        let Some(meter) = &self.shared.meter else {
+            return;
+        };
+        let ring_bytes = {
+            let inner = lock(&self.shared.inner);
+            inner.rings.as_ref().map_or(0, |rings| rings.bytes())
+        };
+        let found = lock(meter).read(self.pid(), self.private_dir(), ring_bytes, now);
+        match found {
+            None => {}
+            Some(Finding::TooMuch(cause)) => self.kill(cause),
+            Some(Finding::Growth(growth)) => {
+                if let Some(tell) = self.shared.on_growth.get() {
+                    tell(growth);
+                }
+            }
         }
     }
 

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use plugpen_proto::v1::WorkerLimits;
+
 /// What a worker is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -34,11 +36,14 @@ pub struct Arguments {
     pub sandbox: SandboxLevel,
     /// `--read-only`, repeated: readable beside the standard list.
     pub read_only: Vec<PathBuf>,
+    /// `--limit`, repeated: what the process may use.
+    pub limits: WorkerLimits,
 }
 
 /// Shown with every refusal.
 pub const USAGE: &str = "usage: plugpen-worker --role plugin|probe --private-dir DIR \
-    [--sandbox required|best-effort|off] [--read-only PATH]...\n\
+    [--sandbox required|best-effort|off] [--read-only PATH]... \
+    [--limit memory|cpu|descriptors|disk=NUMBER]...\n\
     plugpen-worker is started by plugpend, with its control socket as descriptor 3.";
 
 impl Arguments {
@@ -52,6 +57,7 @@ impl Arguments {
         let mut private_dir = None;
         let mut sandbox = SandboxLevel::Required;
         let mut read_only = Vec::new();
+        let mut limits = WorkerLimits::default();
         while let Some(flag) = arguments.next() {
             let flag = flag.to_string_lossy().into_owned();
             let mut value = || {
@@ -81,6 +87,7 @@ impl Arguments {
                     };
                 }
                 "--read-only" => read_only.push(PathBuf::from(value()?)),
+                "--limit" => limit(&value()?.to_string_lossy(), &mut limits)?,
                 _ => return Err(format!("unknown argument {flag}")),
             }
         }
@@ -89,8 +96,25 @@ impl Arguments {
             private_dir: private_dir.ok_or("--private-dir is missing")?,
             sandbox,
             read_only,
+            limits,
         })
     }
+}
+
+/// Takes one `NAME=NUMBER`.
+fn limit(word: &str, limits: &mut WorkerLimits) -> Result<(), String> {
+    let wrong =
+        || format!("--limit is memory, cpu, descriptors or disk, \"=\" and a number, not {word}");
+    let (name, number) = word.split_once('=').ok_or_else(wrong)?;
+    let number = number.parse().map_err(|_| wrong())?;
+    match name {
+        "memory" => limits.memory_bytes = number,
+        "cpu" => limits.cpu_seconds = number,
+        "descriptors" => limits.descriptors = number,
+        "disk" => limits.disk_bytes = number,
+        _ => return Err(wrong()),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -104,7 +128,7 @@ mod tests {
     #[test]
     fn the_warden_s_line_is_understood() {
         let parsed = parse(
-            "--role probe --private-dir /p --sandbox best-effort --read-only /a --read-only /b",
+            "--role probe --private-dir /p --sandbox best-effort --read-only /a --read-only /b --limit cpu=7",
         );
         assert_eq!(
             parsed,
@@ -113,6 +137,10 @@ mod tests {
                 private_dir: "/p".into(),
                 sandbox: SandboxLevel::BestEffort,
                 read_only: vec!["/a".into(), "/b".into()],
+                limits: WorkerLimits {
+                    cpu_seconds: 7,
+                    ..WorkerLimits::default()
+                },
             })
         );
     }
@@ -125,6 +153,8 @@ mod tests {
             ("--role chef --private-dir /p", "chef"),
             ("--role", "--role"),
             ("--role plugin --private-dir /p --sandbox maybe", "maybe"),
+            ("--role plugin --private-dir /p --limit cpu", "cpu"),
+            ("--role plugin --private-dir /p --limit ram=1", "ram=1"),
             ("--verbose", "--verbose"),
         ] {
             assert!(parse(line).unwrap_err().contains(culprit), "{line}");

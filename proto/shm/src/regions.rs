@@ -117,6 +117,11 @@ impl Regions {
         }
     }
 
+    /// Bytes of all three together.
+    pub fn bytes(&self) -> usize {
+        self.client.len() + self.worker.len() + self.status.len()
+    }
+
     /// Whether [`mark_dead`](Self::mark_dead) has been called.
     pub fn is_dead(&self) -> bool {
         self.page.is_dead()

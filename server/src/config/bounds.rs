@@ -68,9 +68,8 @@ impl Limits {
         let Some(wished) = wished else {
             return Ok(limits);
         };
-        for ((name, limit, least), (_, wish, _)) in rows(&mut limits)
-            .into_iter()
-            .zip(rows(&mut wished.clone()))
+        for ((name, limit, least), (_, wish, _)) in
+            rows(&mut limits).into_iter().zip(rows(&mut wished.clone()))
         {
             let unlimited = *limit == 0;
             if *wish == 0 {

@@ -134,10 +134,7 @@ mod tests {
             policy: "always".into(),
             ..Restarts::default()
         };
-        assert_eq!(
-            restarts.policy(RestartPolicy::Never),
-            RestartPolicy::Never
-        );
+        assert_eq!(restarts.policy(RestartPolicy::Never), RestartPolicy::Never);
         assert_eq!(
             restarts.policy(RestartPolicy::Unspecified),
             RestartPolicy::Always

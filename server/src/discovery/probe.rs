@@ -58,6 +58,7 @@ impl<'a> Prober<'a> {
             read_only: self.read_only.clone(),
             name: self.name.clone(),
             generation: 1,
+            limits: None,
         };
         let (worker, hello) = self.daemon.launcher.launch(errand, log).await?;
         self.worker = Some(worker);

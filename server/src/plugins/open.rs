@@ -11,7 +11,10 @@ use plugpen_proto::v1::watch_events_response::Event;
 use plugpen_proto::v1::{AudioPath, AudioRings, OpenOptions, Opened, OpenedPlugin, PluginState};
 use plugpen_proto::worker::{Hello, Load};
 use plugpen_warden::{KillCause, Role};
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, watch};
 
+use super::recovery::Recovery;
 use super::{Now, Plugin};
 use crate::config::Class;
 use crate::daemon::Daemon;
@@ -88,6 +91,8 @@ impl Plugin {
         mut options: OpenOptions,
     ) -> Result<(Arc<Self>, Option<AudioRings>), Error> {
         check(&options)?;
+        daemon.config.limits.tightened(options.limits.as_ref())?;
+        session.check_crash_rate(Instant::now())?;
         let place = session.reserve()?;
         let target = discovery::resolve(daemon, &options.path).await?;
         if options.selector.is_empty() {
@@ -108,9 +113,14 @@ impl Plugin {
                 worker: None,
                 audio: None,
                 played_by: None,
+                recovering: 0,
             }),
+            recovery: watch::Sender::new(Recovery::None),
+            identity: OnceCell::new(),
+            daemon: daemon.me.clone(),
+            runtime: Handle::current(),
         });
-        let audio = plugin.start(daemon, options, 1).await?;
+        let audio = plugin.start(daemon, options, 1, true).await?;
         if let Err((error, plugin)) = place.take(plugin.clone()) {
             plugin.close(daemon).await;
             return Err(error);
@@ -127,12 +137,14 @@ impl Plugin {
         Ok((plugin, audio))
     }
 
-    /// Starts a worker, loads the plugin and attaches rings. On an error nothing of it is left.
+    /// Starts a worker, loads the plugin and attaches rings, if that is wished. On an error nothing
+    /// of it is left.
     pub(super) async fn start(
         self: &Arc<Self>,
         daemon: &Daemon,
         options: OpenOptions,
         generation: u64,
+        attach: bool,
     ) -> Result<Option<AudioRings>, Error> {
         let me = Arc::downgrade(self);
         let errand = Errand {
@@ -140,6 +152,7 @@ impl Plugin {
             read_only: self.target.readable.clone(),
             name: display_name(&options.path),
             generation,
+            limits: Some(daemon.config.limits.tightened(options.limits.as_ref())?),
         };
         let tell = move |told: Told| {
             if let Some(plugin) = Weak::upgrade(&me) {
@@ -147,7 +160,18 @@ impl Plugin {
             }
         };
         let (worker, hello) = daemon.launcher.launch(errand, tell).await?;
-        let playing = self.load(daemon, &worker, hello, options, generation).await;
+        let me = Arc::downgrade(self);
+        worker.on_growth(move |growth| {
+            if let Some(plugin) = Weak::upgrade(&me) {
+                tracing::warn!(
+                    handle = %plugin.handle,
+                    "its memory grows by {:.0} bytes a second, to {} of {}",
+                    growth.bytes_per_second, growth.bytes, growth.limit_bytes
+                );
+                plugin.publish(generation, Event::MemoryGrowth(growth));
+            }
+        });
+        let playing = self.load(daemon, &worker, hello, options, attach).await;
         if playing.is_err() {
             worker.close(daemon.close_deadline()).await;
         }
@@ -160,8 +184,9 @@ impl Plugin {
         worker: &Arc<Worker>,
         hello: Hello,
         options: OpenOptions,
-        generation: u64,
+        attach: bool,
     ) -> Result<Option<AudioRings>, Error> {
+        let generation = worker.generation();
         let terms = Terms {
             after_block: 0,
             deadline: daemon.config.deadlines.of(Class::Load),
@@ -188,6 +213,8 @@ impl Plugin {
         opened.sandbox = hello.sandbox;
         opened.session_name.clone_from(&self.session.name);
         opened.death = None;
+        let policy = daemon.config.restarts.policy(options.restart());
+        opened.set_restart(policy);
         let shape = match options.audio_path() {
             AudioPath::None => None,
             _ => Some(rings::shape(&options, &opened, generation)?),
@@ -196,7 +223,7 @@ impl Plugin {
         let audio = match &shape {
             None => None,
             // The device gets rings of its own, once the client has restored what it knows.
-            Some(_) if is_played => None,
+            Some(_) if is_played || !attach => None,
             Some(shape) => {
                 let regions = rings::attach(worker, shape, terms).await?;
                 Some(daemon.ticket(shape.clone(), &regions)?)
@@ -222,7 +249,9 @@ impl Plugin {
         if worker.has_ended().is_some() {
             return false;
         }
+        let restarts = now.opened.restarts;
         now.opened = opened;
+        now.opened.restarts = restarts;
         now.audio = audio;
         now.state = PluginState::Ready;
         now.worker = Some(worker.clone());

@@ -80,7 +80,7 @@ fn build(arguments: &Arguments) -> Vec<(&'static str, Standing)> {
         Ok(()) => Standing::new(SandboxState::Enforced, ""),
         Err(error) => Standing::absent(error),
     };
-    let limits = limits::set();
+    let limits = limits::set(&arguments.limits);
     let filesystem = filesystem::restrict(&arguments.private_dir, &arguments.read_only);
     let calls = seccomp::install();
     vec![
@@ -92,11 +92,11 @@ fn build(arguments: &Arguments) -> Vec<(&'static str, Standing)> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn build(_: &Arguments) -> Vec<(&'static str, Standing)> {
+fn build(arguments: &Arguments) -> Vec<(&'static str, Standing)> {
     let missing = || Standing::absent(format!("{} has no such layer", std::env::consts::OS));
     vec![
         ("no_new_privs", missing()),
-        ("rlimits", limits::set()),
+        ("rlimits", limits::set(&arguments.limits)),
         ("landlock", missing()),
         ("seccomp", missing()),
     ]

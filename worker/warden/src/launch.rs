@@ -4,6 +4,8 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+use plugpen_proto::v1::WorkerLimits;
+
 /// What a worker is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -79,6 +81,8 @@ pub struct Launch {
     pub lv2_path: Option<OsString>,
     /// What a device needs to find the sound system; others get none of it.
     pub sound: Vec<(OsString, OsString)>,
+    /// What it may use. It limits itself as far as the system lets it; nothing is 0.
+    pub limits: Option<WorkerLimits>,
 }
 
 impl Launch {
@@ -97,10 +101,32 @@ impl Launch {
             words.push(OsStr::new("--read-only"));
             words.push(path.as_os_str());
         }
+        let limits = self.limits_words();
+        for word in &limits {
+            words.push(OsStr::new("--limit"));
+            words.push(OsStr::new(word));
+        }
         words
             .into_iter()
             .map(|word| CString::new(word.as_bytes()))
             .collect()
+    }
+
+    /// The limits as the worker takes them: NAME=VALUE.
+    fn limits_words(&self) -> Vec<String> {
+        let Some(limits) = &self.limits else {
+            return Vec::new();
+        };
+        [
+            ("memory", limits.memory_bytes),
+            ("cpu", limits.cpu_seconds),
+            ("descriptors", limits.descriptors),
+            ("disk", limits.disk_bytes),
+        ]
+        .iter()
+        .filter(|(_, value)| *value > 0)
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
     }
 
     /// The whole environment: nothing of the daemon's leaks into a worker but `LV2_PATH`. A device
@@ -160,6 +186,10 @@ mod tests {
             read_only: vec!["/a b".into(), "/c".into()],
             lv2_path: Some("/x:/y".into()),
             sound: vec![("JACK_DEFAULT_SERVER".into(), "mine".into())],
+            limits: Some(WorkerLimits {
+                memory_bytes: 9,
+                ..WorkerLimits::default()
+            }),
         }
     }
 
@@ -171,7 +201,7 @@ mod tests {
     fn the_command_line_is_the_documented_one() {
         assert_eq!(
             strings(launch().arguments().unwrap()).join("|"),
-            "/bin/worker|--role|plugin|--private-dir|/run/w1|--sandbox|required|--read-only|/a b|--read-only|/c"
+            "/bin/worker|--role|plugin|--private-dir|/run/w1|--sandbox|required|--read-only|/a b|--read-only|/c|--limit|memory=9"
         );
     }
 

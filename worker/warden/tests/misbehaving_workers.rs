@@ -53,6 +53,7 @@ fn launch(program: PathBuf, dir: &Path) -> Launch {
         read_only: vec!["/usr".into()],
         lv2_path: None,
         sound: Vec::new(),
+        limits: None,
     }
 }
 

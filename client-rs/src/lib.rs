@@ -80,11 +80,13 @@ mod render;
 mod ring_processor;
 mod server;
 mod slot;
+mod standby;
 
 pub use administration::EventStream;
 pub use callbacks::{
     CHANGE_LATENCY, CHANGE_NON_PARAM_STATE, CHANGE_PARAM_INFO, CHANGE_PROGRAM, ChangeCallback,
-    HostCallbackObserver, MidiCallback, ParamGestureCallback, ParamValueCallback, XrunCallback,
+    HostCallbackObserver, Life, LifeCallback, MidiCallback, ParamGestureCallback,
+    ParamValueCallback, XrunCallback,
 };
 pub use chain::{ChainAudio, PluginChain};
 pub use daemon::{PrivateOptions, find_program};
@@ -115,6 +117,7 @@ pub use render::{
     render_midi_stream, render_midi_to_file,
 };
 pub use server::{Probed, ScanItem, Server, default_socket};
+pub use standby::OnDead;
 
 #[cfg(test)]
 mod tests {

@@ -38,6 +38,13 @@ pub struct OpenOptions {
     /// `cv`, `atom` or a port class's URI. Others keep their default type. Channels and parameters
     /// are what they are after that.
     pub port_types: BTreeMap<String, String>,
+    /// What becomes of the plugin when it dies; unspecified: what the daemon is configured for,
+    /// which is to leave it dead where nobody said otherwise.
+    pub restart: v1::RestartPolicy,
+    /// What is kept for a replay of its death; unspecified: what the daemon is configured for.
+    pub recording: v1::Recording,
+    /// What its worker may use at most; 0 for what the daemon allows, more is refused.
+    pub limits: v1::WorkerLimits,
 }
 
 impl Default for OpenOptions {
@@ -54,6 +61,9 @@ impl Default for OpenOptions {
             event_bytes: 0,
             non_realtime: false,
             port_types: BTreeMap::new(),
+            restart: v1::RestartPolicy::Unspecified,
+            recording: v1::Recording::Unspecified,
+            limits: v1::WorkerLimits::default(),
         }
     }
 }
@@ -101,6 +111,9 @@ impl OpenOptions {
             // Set where there is someone to tell: `Server::open_observed`.
             observe_host_callbacks: false,
             port_types: self.port_types.clone().into_iter().collect(),
+            restart: self.restart.into(),
+            recording: self.recording.into(),
+            limits: Some(self.limits),
         })
     }
 }

@@ -79,6 +79,8 @@ mod protocol;
 #[cfg(not(loom))]
 pub mod region;
 #[cfg(not(loom))]
+mod recorded;
+#[cfg(not(loom))]
 mod regions;
 #[cfg(not(loom))]
 mod samples;
@@ -99,6 +101,7 @@ pub use crate::{
     events::EventsFull,
     header::{BlockHeader, BlockStatus, OutputHeader},
     layout::{Layout, LayoutError, RingSpec},
+    recorded::{RecordedBlock, Unplayable},
     region::RegionError,
     regions::{Progress, Regions},
     worker::{Interrupter, WorkSlot, WorkerEnd},

@@ -7323,18 +7323,16 @@ pub struct RecordedBlock {
     pub frames: u32,
     #[prost(bool, tag = "3")]
     pub double: bool,
-    #[prost(bool, tag = "4")]
-    pub bypass: bool,
-    #[prost(message, optional, tag = "5")]
+    #[prost(message, optional, tag = "4")]
     pub transport: ::core::option::Option<Transport>,
     /// As in the ring.
-    #[prost(bytes = "vec", tag = "6")]
+    #[prost(bytes = "vec", tag = "5")]
     pub events: ::prost::alloc::vec::Vec<u8>,
     /// One after the other, `frames` little-endian samples each; none where they were not kept.
-    #[prost(bytes = "vec", tag = "7")]
+    #[prost(bytes = "vec", tag = "6")]
     pub samples: ::prost::alloc::vec::Vec<u8>,
     /// Channels in `samples`.
-    #[prost(uint32, tag = "8")]
+    #[prost(uint32, tag = "7")]
     pub channels: u32,
 }
 /// Generated client implementations.

@@ -76,6 +76,7 @@ mod midi_in;
 mod options;
 mod plugin;
 mod presets;
+mod recordings;
 mod render;
 mod ring_processor;
 mod server;
@@ -112,6 +113,7 @@ pub use presets::{
     load_vst2preset, load_vstpreset, read_class_id_from_bundle, read_vst2preset, read_vstpreset,
     save_vst2preset, save_vstpreset, write_vstpreset,
 };
+pub use recordings::Replay;
 pub use render::{
     Playable, process_audio, process_audio_stream, process_audio_to_file, render_midi,
     render_midi_stream, render_midi_to_file,

@@ -7,6 +7,7 @@ mod events;
 mod parameters;
 mod playback;
 mod plugins;
+mod recordings;
 mod server;
 mod state;
 

@@ -1,6 +1,7 @@
 //! What the daemon can be told: flags over a TOML file over defaults.
 
 mod bounds;
+mod recorder;
 mod restarts;
 
 use std::ffi::OsString;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use crate::discovery::SearchPaths;
 use crate::runtime_dir;
 pub use bounds::{Class, Deadlines, Limits};
+pub use recorder::RecorderTerms;
 pub use restarts::{Restarts, restarts_after};
 
 /// The command line of `plugpend`.
@@ -90,6 +92,7 @@ struct File {
     limits: Limits,
     deadlines: Deadlines,
     restarts: Restarts,
+    recorder: RecorderTerms,
 }
 
 /// Everything the daemon was told, complete and checked.
@@ -129,6 +132,8 @@ pub struct Config {
     pub deadlines: Deadlines,
     /// When dead plugins are brought back without being asked.
     pub restarts: Restarts,
+    /// What is recorded of plugins that may die.
+    pub recorder: RecorderTerms,
 }
 
 /// What is wrong with the configuration.
@@ -198,6 +203,7 @@ impl Config {
         };
         bounds::check(&file.limits, &file.deadlines)?;
         file.restarts.check()?;
+        file.recorder.check()?;
         Ok(Self {
             listen,
             worker: worker_program(flags.worker.clone().or(file.worker))?,
@@ -220,6 +226,7 @@ impl Config {
             limits: file.limits,
             deadlines: file.deadlines,
             restarts: file.restarts,
+            recorder: file.recorder,
         })
     }
 }
@@ -350,6 +357,7 @@ mod tests {
             ),
             ("[restarts]\npolicy = \"sometimes\"", "on-crash"),
             ("[restarts]\ndelay_seconds = -1", "delay_seconds"),
+            ("[recorder]\nrecording = \"some\"", "calls"),
         ] {
             let message = load(toml, &[]).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");

@@ -16,6 +16,7 @@ use crate::crash_loops::CrashLoops;
 use crate::discovery::Survey;
 use crate::fd_door::FdDoor;
 use crate::launcher::Launcher;
+use crate::recordings::Recordings;
 use crate::session::{Open, Session, Sessions};
 
 /// The daemon's parts.
@@ -38,6 +39,8 @@ pub struct Daemon {
     pub calls: Arc<Calls>,
     /// Which plugin files die all the time.
     pub crash_loops: CrashLoops,
+    /// Recordings of deaths.
+    pub recordings: Recordings,
     /// Itself, for work that outlives a call.
     pub me: Weak<Daemon>,
     draining: AtomicBool,
@@ -49,6 +52,10 @@ impl Daemon {
         Arc::new_cyclic(|me| Self {
             me: me.clone(),
             crash_loops: CrashLoops::new(config.restarts.clone()),
+            recordings: Recordings::new(
+                config.cache_dir.join("recordings"),
+                config.recorder.clone(),
+            ),
             sessions: Sessions::new(config.limits.clone()),
             config,
             launcher: Arc::new(launcher),

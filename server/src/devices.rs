@@ -267,6 +267,7 @@ async fn start(
         name: name.to_owned(),
         generation: 1,
         limits: None,
+        recording: Recording::Off,
     };
     let (session, handle) = (Arc::downgrade(session), handle.to_owned());
     let tell = move |told: Told| {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use plugpen_proto::v1::{ErrorReason, WorkerLimits};
+use plugpen_proto::v1::{ErrorReason, Recording, WorkerLimits};
 use plugpen_proto::worker::Hello;
 use plugpen_proto::{Error, VERSION};
 use plugpen_warden::{KillCause, Launch, Role, Sandbox};
@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 use crate::config::{Class, Config};
 use crate::jail_check;
 use crate::live_workers::LiveWorkers;
+use crate::recorder::Recorder;
 use crate::worker_client::{Birth, Told, Worker};
 
 /// How all workers of this daemon are started.
@@ -51,6 +52,8 @@ pub struct Errand {
     pub generation: u64,
     /// What it may use; `None` for all that need no limits of their own.
     pub limits: Option<WorkerLimits>,
+    /// How much is kept of what it is told.
+    pub recording: Recording,
 }
 
 impl Launcher {
@@ -142,6 +145,7 @@ impl Launcher {
             max_pending: self.max_pending,
             permit,
             limits: errand.limits,
+            recorder: Recorder::new(errand.recording),
         };
         let spawned = tokio::task::spawn_blocking(move || Worker::spawn(launch, birth, tell)).await;
         let (worker, greeting) = match spawned {

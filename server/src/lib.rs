@@ -34,6 +34,9 @@ mod lock;
 mod meter;
 mod plugins;
 mod proc_stat;
+mod recorder;
+mod recordings;
+mod replay;
 mod rings;
 mod runtime_dir;
 mod serve;
@@ -42,6 +45,8 @@ mod token;
 mod watchdog;
 mod worker_client;
 
-pub use config::{Class, Config, ConfigError, Deadlines, Flags, Limits, LogFormat, Restarts};
+pub use config::{
+    Class, Config, ConfigError, Deadlines, Flags, Limits, LogFormat, RecorderTerms, Restarts,
+};
 pub use runtime_dir::RuntimeDirError;
 pub use serve::{ServeError, serve};

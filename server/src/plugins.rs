@@ -23,10 +23,13 @@ use crate::daemon::Daemon;
 use crate::discovery::Target;
 use crate::lock::lock;
 use crate::proc_stat;
+use crate::recorder::About;
 use crate::rings;
 use crate::session::Session;
 use crate::worker_client::{Ended, Terms, Told, Worker};
 use recovery::Recovery;
+
+pub use open::check_options;
 
 /// One plugin of one session.
 pub struct Plugin {
@@ -327,6 +330,34 @@ impl Plugin {
         }
     }
 
+    /// Keeps the recording of a death. Returns at once.
+    fn record(self: &Arc<Self>, worker: &Arc<Worker>, death: &Death) {
+        let Some(daemon) = self.daemon.upgrade().filter(|_| worker.is_recorded()) else {
+            return;
+        };
+        daemon.recordings.begin(&death.report_id);
+        let (plugin, worker, death) = (self.clone(), worker.clone(), death.clone());
+        self.runtime.spawn(async move {
+            let identity = plugin.identity().await;
+            let write = move || {
+                let (options, opened) = {
+                    let now = lock(&plugin.now);
+                    (now.options.clone(), now.opened.clone())
+                };
+                let about = About {
+                    options: &options,
+                    bundle: &plugin.target.bundle,
+                    identity,
+                    opened: &opened,
+                };
+                let recording = worker.recording(&death, about);
+                daemon.recordings.finish(&death.report_id, recording);
+            };
+            // It fails only when the daemon ends.
+            let _ = tokio::task::spawn_blocking(write).await;
+        });
+    }
+
     fn publish(&self, generation: u64, event: Event) {
         // Calls to hosts come in masses, and are for those who asked for them.
         if !matches!(event, Event::HostCallback(_)) {
@@ -368,7 +399,11 @@ impl Plugin {
                 } else {
                     self.recovery.send_replace(Recovery::None);
                 }
+                let worker = now.worker.clone();
                 drop(now);
+                if let Some(worker) = worker {
+                    self.record(&worker, &death);
+                }
                 self.publish(generation, Event::Died(Death::clone(&death)));
                 if recovers {
                     self.recover(generation);

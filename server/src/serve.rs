@@ -228,6 +228,9 @@ fn router(
         .add_service(v1::event_service_server::EventServiceServer::new(
             api.clone(),
         ))
+        .add_service(v1::recording_service_server::RecordingServiceServer::new(
+            api.clone(),
+        ))
         .add_service(reflection().build_v1().map_err(failed)?)
         .add_service(reflection().build_v1alpha().map_err(failed)?))
 }

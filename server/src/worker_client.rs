@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 
 use plugpen_proto::Error;
 use plugpen_proto::calls::WorkerCall;
-use plugpen_proto::v1::{Death, ErrorReason, LogSource, MemoryGrowth, WorkerLimits};
-use plugpen_proto::worker::{Event, Hello, ToWorker, from_worker};
+use plugpen_proto::v1::{
+    Death, ErrorReason, FlightRecording, LogSource, MemoryGrowth, WorkerLimits,
+};
+use plugpen_proto::worker::{Event, Hello, ToWorker, from_worker, to_worker};
 use plugpen_shm::Regions;
 use plugpen_warden::{KillCause, SendError, Warden};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
@@ -23,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use crate::deaths::LastSeen;
 use crate::lock::lock;
 use crate::meter::{Finding, Meter};
+use crate::recorder::{About, Recorder};
 use listener::Listener;
 
 /// What a worker does by itself, told from its watching thread: must not block.
@@ -119,6 +122,7 @@ struct Shared {
     ended: watch::Sender<Option<Ended>>,
     /// What it used so far, where that is limited.
     meter: Option<Mutex<Meter>>,
+    recorder: Option<Recorder>,
     on_growth: OnceLock<Box<dyn Fn(MemoryGrowth) + Send + Sync>>,
 }
 
@@ -141,6 +145,8 @@ pub struct Birth {
     pub permit: OwnedSemaphorePermit,
     /// What it may use.
     pub limits: Option<WorkerLimits>,
+    /// Keeps what it is told.
+    pub recorder: Option<Recorder>,
 }
 
 impl Worker {
@@ -172,6 +178,7 @@ impl Worker {
             }),
             ended: watch::Sender::new(None),
             meter: birth.limits.map(|limits| Mutex::new(Meter::new(limits))),
+            recorder: birth.recorder,
             on_growth: OnceLock::new(),
         });
         let listener = Listener {
@@ -218,7 +225,7 @@ impl Worker {
         terms: Terms,
         fds: Vec<OwnedFd>,
     ) -> Result<R::Response, Error> {
-        let answer = self.begin(request, terms, fds)?;
+        let answer = self.begin(request.into_call(), terms, fds)?;
         let body = match answer.await {
             Ok(answer) => answer?,
             Err(_) => return Err(Error::bug("a pending call was forgotten; report this")),
@@ -233,9 +240,21 @@ impl Worker {
         Err(self.ended_error().await)
     }
 
-    fn begin<R: WorkerCall>(
+    /// As [`Worker::call`], for a call that is known at run time only; whatever it is answered with
+    /// counts.
+    ///
+    /// # Errors
+    /// As [`Worker::call`].
+    pub async fn call_any(&self, call: to_worker::Call, terms: Terms) -> Result<(), Error> {
+        match self.begin(call, terms, Vec::new())?.await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(Error::bug("a pending call was forgotten; report this")),
+        }
+    }
+
+    fn begin(
         &self,
-        request: R,
+        call: to_worker::Call,
         terms: Terms,
         fds: Vec<OwnedFd>,
     ) -> Result<oneshot::Receiver<Result<Body, Error>>, Error> {
@@ -253,11 +272,15 @@ impl Worker {
             ));
         }
         let id = inner.next_id;
+        let (name, parks) = (call.name(), call.parks());
         let message = ToWorker {
             id,
             after_block: terms.after_block,
-            call: Some(request.into_call()),
+            call: Some(call),
         };
+        if let Some(recorder) = &self.shared.recorder {
+            recorder.note(&message);
+        }
         // Under the lock, so that ids go out in order.
         match self.warden().send(&message, fds) {
             // Closed: the death that is being reported answers it.
@@ -273,8 +296,8 @@ impl Worker {
         inner.next_id += 1;
         let (answer, receiver) = oneshot::channel();
         let pending = Pending {
-            name: R::NAME,
-            parks: R::PARKS,
+            name,
+            parks,
             since: Instant::now(),
             deadline: terms.deadline,
             answer,
@@ -286,6 +309,9 @@ impl Worker {
     /// Plays through these regions from now on; they are declared dead with the worker, and
     /// earlier ones at once.
     pub fn set_rings(&self, regions: Arc<Regions>) {
+        if let Some(recorder) = &self.shared.recorder {
+            recorder.rings_attached();
+        }
         let mut inner = lock(&self.shared.inner);
         if self.shared.ended.borrow().is_some() {
             regions.mark_dead();
@@ -294,6 +320,19 @@ impl Worker {
         if let Some(earlier) = inner.rings.replace(regions) {
             earlier.mark_dead();
         }
+    }
+
+    /// What it was told and played before it died; `None` where that was not kept. Reads the rings'
+    /// memory.
+    pub fn recording(&self, death: &Death, about: About<'_>) -> Option<FlightRecording> {
+        let recorder = self.shared.recorder.as_ref()?;
+        let rings = lock(&self.shared.inner).rings.clone();
+        Some(recorder.take(death, rings.as_deref(), about))
+    }
+
+    /// Whether it is recorded.
+    pub fn is_recorded(&self) -> bool {
+        self.shared.recorder.is_some()
     }
 
     /// Kills it. Never blocks.

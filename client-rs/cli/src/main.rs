@@ -26,6 +26,7 @@ mod presets;
 mod process;
 mod ps;
 mod render;
+mod replay;
 mod resample;
 mod scan;
 mod serve;
@@ -84,6 +85,7 @@ enum Command {
     Ps(ps::Ps),
     Logs(logs::Logs),
     Kill(kill::Kill),
+    Replay(replay::Replay),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -112,6 +114,7 @@ impl Command {
             Command::Ps(ps) => ps.run(context),
             Command::Logs(logs) => logs.run(context),
             Command::Kill(kill) => kill.run(context),
+            Command::Replay(replay) => replay.run(context),
             Command::Serve(serve) => serve.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),

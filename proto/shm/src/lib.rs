@@ -77,9 +77,9 @@ pub mod protocol;
 #[cfg(not(loom))]
 mod protocol;
 #[cfg(not(loom))]
-pub mod region;
-#[cfg(not(loom))]
 mod recorded;
+#[cfg(not(loom))]
+pub mod region;
 #[cfg(not(loom))]
 mod regions;
 #[cfg(not(loom))]

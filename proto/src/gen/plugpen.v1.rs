@@ -3253,9 +3253,6 @@ pub struct AudioRings {
     pub generation: u64,
     #[prost(uint32, tag = "10")]
     pub parameters: u32,
-    /// Blocks that stay readable in the client's region after they were collected.
-    #[prost(uint32, tag = "60")]
-    pub history: u32,
 }
 /// A plugin in its worker.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -7293,14 +7290,11 @@ pub struct FlightRecording {
     /// The last blocks in their order.
     #[prost(message, repeated, tag = "9")]
     pub blocks: ::prost::alloc::vec::Vec<RecordedBlock>,
-    /// The shape of the rings they went through.
-    #[prost(message, optional, tag = "10")]
-    pub rings: ::core::option::Option<AudioRings>,
-    /// Number of the last block that was submitted through them.
-    #[prost(uint64, tag = "11")]
+    /// Number of the last block that was submitted through their rings.
+    #[prost(uint64, tag = "10")]
     pub submitted: u64,
     /// Blocks the worker had completed.
-    #[prost(uint64, tag = "12")]
+    #[prost(uint64, tag = "11")]
     pub completed: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -62,11 +62,12 @@ impl ServerService for Api {
 }
 
 /// What clients may rely on beyond the protocol's version.
-const CAPABILITIES: [&str; 5] = [
+const CAPABILITIES: [&str; 6] = [
     "shared-memory",
     "events",
     "restart",
     "restart-policy",
+    "recordings",
     "scan-cache",
 ];
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plugpen_proto::Error;
 use plugpen_proto::limits::MAX_TEXT;
-use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailure};
+use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, Recording, ScanFailure};
 use plugpen_proto::worker::{Hello, Probe, Probed};
 use plugpen_warden::Role;
 
@@ -59,6 +59,7 @@ impl<'a> Prober<'a> {
             name: self.name.clone(),
             generation: 1,
             limits: None,
+            recording: Recording::Off,
         };
         let (worker, hello) = self.daemon.launcher.launch(errand, log).await?;
         self.worker = Some(worker);

@@ -80,6 +80,16 @@ pub fn check(options: &OpenOptions) -> Result<(), Error> {
     rings::check_wishes(options)
 }
 
+/// The same, and its limits.
+///
+/// # Errors
+/// As [`check`]; limits that are looser than the daemon's.
+pub fn check_options(daemon: &Daemon, options: &OpenOptions) -> Result<(), Error> {
+    check(options)?;
+    daemon.config.limits.tightened(options.limits.as_ref())?;
+    Ok(())
+}
+
 impl Plugin {
     /// Opens a plugin in this session.
     ///
@@ -90,8 +100,7 @@ impl Plugin {
         session: &Arc<Session>,
         mut options: OpenOptions,
     ) -> Result<(Arc<Self>, Option<AudioRings>), Error> {
-        check(&options)?;
-        daemon.config.limits.tightened(options.limits.as_ref())?;
+        check_options(daemon, &options)?;
         session.check_crash_rate(Instant::now())?;
         let place = session.reserve()?;
         let target = discovery::resolve(daemon, &options.path).await?;
@@ -153,6 +162,7 @@ impl Plugin {
             name: display_name(&options.path),
             generation,
             limits: Some(daemon.config.limits.tightened(options.limits.as_ref())?),
+            recording: daemon.config.recorder.level(options.recording()),
         };
         let tell = move |told: Told| {
             if let Some(plugin) = Weak::upgrade(&me) {
@@ -172,6 +182,11 @@ impl Plugin {
             }
         });
         let playing = self.load(daemon, &worker, hello, options, attach).await;
+        if let Err(error) = &playing
+            && let Some(death) = &error.death
+        {
+            self.record(&worker, death);
+        }
         if playing.is_err() {
             worker.close(daemon.close_deadline()).await;
         }

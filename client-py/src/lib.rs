@@ -26,6 +26,7 @@ mod notebook;
 mod notes;
 mod patience;
 mod plugin;
+mod recovery;
 mod presets;
 mod renderer;
 mod rendering;

@@ -22,6 +22,7 @@ use crate::{
     errors::{OrRaise, death_object, exception},
     notebook::face,
     patience::patiently,
+    recovery::Care,
 };
 
 use notifications::Slots;
@@ -48,6 +49,13 @@ pub use properties::format_name;
 ///         once). It runs where `set_change_callback` says, and cannot change the answer.
 ///     port_types: Types of an LV2 plugin's ports that can be of several, by symbol: "control",
 ///         "audio", "cv", "atom" or a port class's URI. Others keep their default type.
+///     restart: What becomes of the plugin when it dies: "never" leaves it dead, "on-crash" and
+///         "always" (also where somebody killed it) bring it back, as it was, before the next call.
+///         None is what the daemon is configured for, else "never".
+///     recording: What is kept for `Server.replay` when it dies: "full", "calls" (no samples) or
+///         "off". None is what the daemon is configured for, else "full".
+///     limits: What its process may use at most, of `memory_bytes`, `cpu_seconds`, `threads`,
+///         `descriptors` and `disk_bytes`. The daemon's own limits can only be tightened.
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -73,12 +81,13 @@ pub struct Opening {
     pub plugin: Selector,
     pub audio_callback: Option<Py<PyAny>>,
     pub port_types: Option<BTreeMap<String, String>>,
+    pub care: Care,
 }
 
 impl Opening {
     /// Opens the plugin on a server, or on this process's own.
     pub fn open(self, py: Python<'_>, server: Option<&plugpen::Server>) -> PyResult<Plugin> {
-        let options = OpenOptions {
+        let mut options = OpenOptions {
             sample_rate: self.sample_rate,
             max_block_size: self
                 .max_block_size
@@ -90,6 +99,7 @@ impl Opening {
             port_types: self.port_types.unwrap_or_default(),
             ..OpenOptions::default()
         };
+        self.care.apply(&mut options)?;
         let path = self.path.0;
         let slots = Arc::<Slots>::default();
         let callback = self.audio_callback.map(|callback| callback.into_bound(py));
@@ -151,10 +161,10 @@ impl Plugin {
     #[pyo3(signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None, port_types = None
+        audio_callback = None, port_types = None, restart = None, recording = None, limits = None
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None)")]
+        port_types=None, restart=None, recording=None, limits=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -167,6 +177,9 @@ impl Plugin {
         plugin: Selector,
         audio_callback: Option<Py<PyAny>>,
         port_types: Option<BTreeMap<String, String>>,
+        restart: Option<String>,
+        recording: Option<String>,
+        limits: Option<BTreeMap<String, u64>>,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -178,6 +191,11 @@ impl Plugin {
             plugin,
             audio_callback,
             port_types,
+            care: Care {
+                restart,
+                recording,
+                limits,
+            },
         }
         .open(py, None)
     }

@@ -278,13 +278,14 @@ impl Worker {
             after_block: terms.after_block,
             call: Some(call),
         };
-        if let Some(recorder) = &self.shared.recorder {
-            recorder.note(&message);
-        }
         // Under the lock, so that ids go out in order.
         match self.warden().send(&message, fds) {
             // Closed: the death that is being reported answers it.
-            Ok(()) | Err(SendError::Closed) => {}
+            Ok(()) | Err(SendError::Closed) => {
+                if let Some(recorder) = &self.shared.recorder {
+                    recorder.note(&message);
+                }
+            }
             Err(SendError::Full) => {
                 return Err(Error::new(
                     ErrorReason::LimitReached,

@@ -21,6 +21,7 @@ use crate::{
     events::{DEFAULT_CAPACITY, capacity, read_changes, read_midi, write_midi},
     notebook::face,
     plugin::Plugin,
+    recovery::{self, on_dead_word},
 };
 
 /// Plugins one after the other: what one gives out goes into the next.
@@ -389,6 +390,19 @@ impl PluginChain {
     fn set_mix(&self, py: Python<'_>, plugin_index: Int, mix: f64) -> PyResult<()> {
         let index = self.index(plugin_index)?;
         py.detach(|| self.inner.set_mix(index, mix)).or_raise()
+    }
+
+    /// What is played in the place of a plugin that dies: "error" (the call raises), "silence" or
+    /// "dry" (its input), until its `restart` policy or `Plugin.restart` has brought it back.
+    #[getter]
+    fn on_dead(&self) -> &'static str {
+        on_dead_word(self.inner.on_dead())
+    }
+
+    #[setter]
+    fn set_on_dead(&self, on_dead: &str) -> PyResult<()> {
+        self.inner.set_on_dead(recovery::on_dead(on_dead)?);
+        Ok(())
     }
 
     /// How much of a plugin's output is heard, 0.0 to 1.0.

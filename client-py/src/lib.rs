@@ -27,6 +27,7 @@ mod notes;
 mod patience;
 mod plugin;
 mod presets;
+mod recovery;
 mod renderer;
 mod rendering;
 mod server;

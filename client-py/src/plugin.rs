@@ -25,6 +25,7 @@ use crate::{
     errors::{OrRaise, death_object, exception},
     notebook::face,
     patience::patiently,
+    recovery::Care,
 };
 
 use notifications::Slots;
@@ -59,6 +60,13 @@ pub use properties::format_name;
 ///         "kill" (it ends the plugin); None is the daemon's own choice.
 ///     grants: Files and folders beside its own that the plugin may use, with "r" or "rw" for each:
 ///         `{"/samples": "r"}`; at most 64.
+///     restart: What becomes of the plugin when it dies: "never" leaves it dead, "on-crash" and
+///         "always" (also where somebody killed it) bring it back, as it was, before the next call.
+///         None is what the daemon is configured for, else "never".
+///     recording: What is kept for `Server.replay` when it dies: "full", "calls" (no samples) or
+///         "off". None is what the daemon is configured for, else "full".
+///     limits: What its process may use at most, of `memory_bytes`, `cpu_seconds`, `threads`,
+///         `descriptors` and `disk_bytes`. The daemon's own limits can only be tightened.
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -87,6 +95,7 @@ pub struct Opening {
     pub sandbox: Option<String>,
     pub sandbox_mode: Option<String>,
     pub grants: Option<BTreeMap<PathText, String>>,
+    pub care: Care,
 }
 
 fn parsed<T>(word: Option<String>, parse: fn(&str) -> plugpen::Result<T>) -> PyResult<Option<T>> {
@@ -119,7 +128,7 @@ fn grants(paths: BTreeMap<PathText, String>) -> PyResult<Vec<PathGrant>> {
 impl Opening {
     /// Opens the plugin on a server, or on this process's own.
     pub fn open(self, py: Python<'_>, server: Option<&plugpen::Server>) -> PyResult<Plugin> {
-        let options = OpenOptions {
+        let mut options = OpenOptions {
             sample_rate: self.sample_rate,
             max_block_size: self
                 .max_block_size
@@ -134,6 +143,7 @@ impl Opening {
             grants: grants(self.grants.unwrap_or_default())?,
             ..OpenOptions::default()
         };
+        self.care.apply(&mut options)?;
         let path = self.path.0;
         let slots = Arc::<Slots>::default();
         let callback = self.audio_callback.map(|callback| callback.into_bound(py));
@@ -196,10 +206,11 @@ impl Plugin {
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
         audio_callback = None, port_types = None, sandbox = None, sandbox_mode = None,
-        grants = None
+        grants = None, restart = None, recording = None, limits = None
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None, sandbox=None, sandbox_mode=None, grants=None)")]
+        port_types=None, sandbox=None, sandbox_mode=None, grants=None, restart=None, \
+        recording=None, limits=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -215,6 +226,9 @@ impl Plugin {
         sandbox: Option<String>,
         sandbox_mode: Option<String>,
         grants: Option<BTreeMap<PathText, String>>,
+        restart: Option<String>,
+        recording: Option<String>,
+        limits: Option<BTreeMap<String, u64>>,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -229,6 +243,11 @@ impl Plugin {
             sandbox,
             sandbox_mode,
             grants,
+            care: Care {
+                restart,
+                recording,
+                limits,
+            },
         }
         .open(py, None)
     }

@@ -12,7 +12,7 @@ use plugpen::{
 };
 use pyo3::{
     prelude::*,
-    types::{PyDict, PyList, PyTuple},
+    types::{PyBytes, PyDict, PyList, PyTuple},
 };
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     notebook::scan_results,
     patience::patiently,
     plugin::{Opening, Plugin, format_name},
+    recovery::{Care, What, replay_dict},
 };
 
 /// What `default_server` gave last, and the process it was for.
@@ -95,10 +96,11 @@ impl Server {
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
         audio_callback = None, port_types = None, sandbox = None, sandbox_mode = None,
-        grants = None
+        grants = None, restart = None, recording = None, limits = None
     ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None, sandbox=None, sandbox_mode=None, grants=None)")]
+        port_types=None, sandbox=None, sandbox_mode=None, grants=None, restart=None, \
+        recording=None, limits=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn plugin(
         &self,
@@ -115,6 +117,9 @@ impl Server {
         sandbox: Option<String>,
         sandbox_mode: Option<String>,
         grants: Option<BTreeMap<PathText, String>>,
+        restart: Option<String>,
+        recording: Option<String>,
+        limits: Option<BTreeMap<String, u64>>,
     ) -> PyResult<Plugin> {
         Opening {
             path,
@@ -129,6 +134,11 @@ impl Server {
             sandbox,
             sandbox_mode,
             grants,
+            care: Care {
+                restart,
+                recording,
+                limits,
+            },
         }
         .open(py, Some(&self.inner))
     }
@@ -235,6 +245,43 @@ impl Server {
         dict.set_item("capabilities", &info.capabilities)?;
         dict.set_item("limits", limits)?;
         Ok(dict)
+    }
+
+    /// The recording of a death, as bytes for a file: what `replay` and `plugpen replay` take, here
+    /// and on other machines. It holds the audio that the plugin heard last, if that was recorded.
+    ///
+    /// Args:
+    ///     report_id: `Death.report_id`.
+    ///
+    /// Raises:
+    ///     PluginNotFound: There is none, or none any more.
+    fn recording<'py>(&self, py: Python<'py>, report_id: &str) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = self.call(py, |server| server.recording(report_id))?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+
+    /// Do to a fresh plugin what was done to one that died, and see how that ends.
+    ///
+    /// Args:
+    ///     recording: `Death.report_id`, or what `recording` gave.
+    ///     path: Where the plugin is, if not where it was.
+    ///
+    /// Returns:
+    ///     A dict with ``same`` (whether kind, signal, exit code and call of the two deaths are the
+    ///     same), ``recorded`` and ``replayed`` (`Death`; the latter None where it lived), ``calls``,
+    ///     ``calls_made``, ``blocks``, ``blocks_played`` and ``cautions`` (what the recording lacks).
+    #[pyo3(signature = (recording, path = None))]
+    fn replay<'py>(
+        &self,
+        py: Python<'py>,
+        recording: What,
+        path: Option<PathText>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let path = path.map(|path| path.0);
+        let outcome = self.call(py, |server| {
+            server.replay(recording.as_replay(), path.as_deref())
+        })?;
+        replay_dict(py, &outcome)
     }
 
     /// End the session: its plugins are closed. Closing twice is no error.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
-use plugpen_proto::v1::{ErrorReason, HostCallback};
+use plugpen_proto::v1::{Death, ErrorReason, HostCallback, MemoryGrowth};
 
 use crate::error::{self, Error, Result};
 
@@ -29,6 +29,24 @@ pub type ParamGestureCallback = Box<dyn Fn(u32, bool) + Send + Sync>;
 /// Told each call of a VST2 plugin to its host.
 pub type HostCallbackObserver = Box<dyn Fn(&HostCallback) + Send + Sync>;
 
+/// What becomes of a plugin's worker.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Life {
+    /// It died.
+    Died(Box<Death>),
+    /// The plugin's restart policy brought it back, and it is what it was: the generation of the
+    /// fresh worker.
+    Restored(u64),
+    /// Its policy gave it up, for this reason; [`Plugin::restart`](crate::Plugin::restart) tries
+    /// again.
+    GaveUp(String),
+    /// Its memory grows towards its limit.
+    MemoryGrowth(MemoryGrowth),
+}
+
+/// Told what becomes of a plugin's worker.
+pub type LifeCallback = Box<dyn Fn(&Life) + Send + Sync>;
+
 /// Told how many periods of a device were not the plugins' output so far, and why the latest:
 /// "late", "dead", "device" or "broken".
 pub type XrunCallback = Box<dyn Fn(u64, &str) + Send + Sync>;
@@ -47,6 +65,7 @@ pub(crate) enum News {
     HostCall(HostCallback),
     Xruns(u64, String),
     Midi(Vec<u8>),
+    Life(Life),
 }
 
 /// The callbacks of one plugin, device or MIDI input, and their counts.
@@ -58,6 +77,7 @@ pub(crate) struct Callbacks {
     host_call: Mutex<Option<Arc<HostCallbackObserver>>>,
     xruns: Mutex<Option<Arc<XrunCallback>>>,
     midi: Mutex<Option<Arc<MidiCallback>>>,
+    life: Mutex<Option<Arc<LifeCallback>>>,
     pending: AtomicUsize,
     delivered: AtomicUsize,
     dropped: AtomicU64,
@@ -88,6 +108,10 @@ impl Callbacks {
         *lock(&self.midi) = callback.map(Arc::new);
     }
 
+    pub(crate) fn set_life(&self, callback: Option<LifeCallback>) {
+        *lock(&self.life) = callback.map(Arc::new);
+    }
+
     /// Forgets all of them.
     pub(crate) fn clear(&self) {
         self.set_change(None);
@@ -96,6 +120,7 @@ impl Callbacks {
         self.set_host_call(None);
         self.set_xruns(None);
         self.set_midi(None);
+        self.set_life(None);
     }
 
     /// Counts calls that were lost on their way.
@@ -121,6 +146,7 @@ impl Callbacks {
             News::HostCall(_) => lock(&self.host_call).is_some(),
             News::Xruns(..) => lock(&self.xruns).is_some(),
             News::Midi(_) => lock(&self.midi).is_some(),
+            News::Life(_) => lock(&self.life).is_some(),
         }
     }
 
@@ -151,6 +177,10 @@ impl Callbacks {
             News::Midi(message) => {
                 let callback = lock(&self.midi).clone();
                 callback.map(|callback| callback(message))
+            }
+            News::Life(life) => {
+                let callback = lock(&self.life).clone();
+                callback.map(|callback| callback(life))
             }
         });
         match catch_unwind(call) {

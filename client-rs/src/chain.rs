@@ -1,7 +1,7 @@
 //! Plugins one after the other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use plugpen_engine::{
     BlockInput, BlockOutput, BlockProcessor, Chain, ChainState, Io, Planes, PlanesMut,
@@ -13,8 +13,9 @@ use crate::checks;
 use crate::device::DeviceLink;
 use crate::error::{Error, Result};
 use crate::plugin::shared::lock;
-use crate::plugin::{BlockReport, Plugin, PluginAudio};
+use crate::plugin::{BlockReport, Plugin};
 use crate::slot::{Slot, Taken};
+use crate::standby::{OnDead, Stage};
 
 /// Greatest difference of sample rates that are taken for the same, in Hz.
 const SAME_RATE: f64 = 0.1;
@@ -30,6 +31,7 @@ pub struct PluginChain {
     /// The device that plays the chain, if one does.
     player: Mutex<Weak<DeviceLink>>,
     closed: AtomicBool,
+    on_dead: Mutex<OnDead>,
 }
 
 impl PluginChain {
@@ -80,6 +82,7 @@ impl PluginChain {
             plugins,
             player: Mutex::default(),
             closed: AtomicBool::new(false),
+            on_dead: Mutex::default(),
         })
     }
 
@@ -245,6 +248,24 @@ impl PluginChain {
         })
     }
 
+    /// What is played in the place of a plugin that dies, from the next block or render on; at first
+    /// a death is an error. A plugin whose restart policy brings it back is heard again as soon as
+    /// it is restored; others stay replaced until [`Plugin::restart`]. Its own death is told by its
+    /// life callback and [`Plugin::death`].
+    pub fn set_on_dead(&self, on_dead: OnDead) {
+        *self.on_dead.lock().unwrap_or_else(PoisonError::into_inner) = on_dead;
+        if on_dead != OnDead::Error {
+            for plugin in &self.plugins {
+                plugin.rescue_in_background();
+            }
+        }
+    }
+
+    /// See [`PluginChain::set_on_dead`].
+    pub fn on_dead(&self) -> OnDead {
+        *self.on_dead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Resets all plugins.
     ///
     /// # Errors
@@ -272,13 +293,19 @@ impl PluginChain {
     /// Those of [`Plugin::lock_audio`].
     pub fn lock_audio(&self) -> Result<ChainAudio> {
         self.check_open()?;
+        let on_dead = self.on_dead();
         let mut state = self.state.take()?;
         // In one order for all chains, so that two that share plugins do not wait for each other.
         let mut order: Vec<_> = (0..self.plugins.len()).collect();
         order.sort_by_key(|index| Arc::as_ptr(&self.plugins[*index]));
         let mut taken = Vec::with_capacity(order.len());
         for index in order {
-            taken.push((index, self.plugins[index].lock_audio()?));
+            let plugin = &self.plugins[index];
+            let audio = match on_dead {
+                OnDead::Error => plugin.lock_audio()?,
+                OnDead::Silence | OnDead::Dry => plugin.lock_dead_or_alive()?,
+            };
+            taken.push((index, Stage::new(audio, on_dead)));
         }
         taken.sort_by_key(|(index, _)| *index);
         let stages = taken.into_iter().map(|(_, audio)| audio).collect();
@@ -348,16 +375,16 @@ impl std::fmt::Debug for PluginChain {
 #[derive(Debug)]
 pub struct ChainAudio {
     /// `None` only while it is dropped.
-    chain: Option<Chain<PluginAudio>>,
+    chain: Option<Chain<Stage>>,
     state: Taken<ChainState>,
 }
 
 impl ChainAudio {
-    fn chain(&self) -> &Chain<PluginAudio> {
+    fn chain(&self) -> &Chain<Stage> {
         self.chain.as_ref().expect("present until the drop")
     }
 
-    fn chain_mut(&mut self) -> &mut Chain<PluginAudio> {
+    fn chain_mut(&mut self) -> &mut Chain<Stage> {
         self.chain.as_mut().expect("present until the drop")
     }
 }

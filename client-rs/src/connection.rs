@@ -17,6 +17,7 @@ use plugpen_proto::v1::event_service_client::EventServiceClient;
 use plugpen_proto::v1::parameter_service_client::ParameterServiceClient;
 use plugpen_proto::v1::playback_service_client::PlaybackServiceClient;
 use plugpen_proto::v1::plugin_service_client::PluginServiceClient;
+use plugpen_proto::v1::recording_service_client::RecordingServiceClient;
 use plugpen_proto::v1::server_service_client::ServerServiceClient;
 use plugpen_proto::v1::state_service_client::StateServiceClient;
 use plugpen_proto::v1::{ErrorReason, OpenSessionRequest};
@@ -64,6 +65,7 @@ pub(crate) struct Api {
     pub(crate) discovery: DiscoveryServiceClient<Line>,
     pub(crate) devices: DeviceServiceClient<Line>,
     pub(crate) crashes: CrashServiceClient<Line>,
+    pub(crate) recordings: RecordingServiceClient<Line>,
 }
 
 impl Api {
@@ -82,6 +84,7 @@ impl Api {
             events: EventServiceClient::new(line.clone()).max_decoding_message_size(limit),
             devices: DeviceServiceClient::new(line.clone()),
             crashes: CrashServiceClient::new(line.clone()).max_decoding_message_size(limit),
+            recordings: RecordingServiceClient::new(line.clone()),
             discovery: DiscoveryServiceClient::new(line).max_decoding_message_size(limit),
         }
     }

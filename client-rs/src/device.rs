@@ -86,8 +86,8 @@ pub struct DeviceOptions {
 ///
 /// While it is open the plugins' audio belongs to it: [`Plugin::process`] is refused. Parameters,
 /// state and everything else work as ever, and what is set is heard. A plugin that is late or dies
-/// leaves silence, which is counted; [`Plugin::restart`] brings it back on the same stream. Where
-/// the device's own process dies the plugins' audio is this client's again, and another device can
+/// leaves silence, which is counted; its restart policy or [`Plugin::restart`] brings it back on
+/// the same stream. Where the device's own process dies the plugins' audio is this client's again, and another device can
 /// be opened. Dropping the device closes it.
 pub struct AudioDevice {
     link: Arc<DeviceLink>,
@@ -278,6 +278,7 @@ impl AudioDevice {
         }
         for plugin in self.target.plugins() {
             plugin.play_at(self.opened.sample_rate)?;
+            plugin.rescue_in_background();
         }
         if self.link.death().is_some() {
             // Says how it died.

@@ -9,7 +9,7 @@ use plugpen_proto::v1::{
     ErrorReason, FlushEventsRequest, HostCallback, WatchEventsRequest, WatchEventsResponse,
 };
 
-use crate::callbacks::{Dispatcher, News};
+use crate::callbacks::{Dispatcher, Life, News};
 use crate::connection::{Call, Connection, QUICK};
 use crate::device::DeviceLink;
 use crate::error::{self, Result};
@@ -217,9 +217,10 @@ impl Events {
     fn tell(&self, plugin: &Shared, generation: u64, what: Event) {
         let news = match what {
             Event::Died(death) => {
-                plugin.note_death(death);
-                return;
+                plugin.note_death(death.clone());
+                News::Life(Life::Died(Box::new(death)))
             }
+            Event::GaveUp(told) => News::Life(Life::GaveUp(told.reason)),
             // A dead worker's last words would spoil what is known of its successor.
             _ if generation != 0 && generation < plugin.generation() => return,
             Event::ParameterChanged(changed) => {
@@ -228,6 +229,7 @@ impl Events {
                 }
                 News::Value(changed.index, changed.value)
             }
+            Event::MemoryGrowth(growth) => News::Life(Life::MemoryGrowth(growth)),
             Event::ParameterGesture(gesture) => News::Gesture(gesture.index, gesture.is_begin),
             Event::HostCallback(call) => News::HostCall(call),
             Event::ProcessorChanged(changed) => News::Change(plugin.note_change(&changed)),

@@ -77,16 +77,19 @@ mod midi_in;
 mod options;
 mod plugin;
 mod presets;
+mod recordings;
 mod render;
 mod ring_processor;
 mod server;
 mod slot;
+mod standby;
 mod tunnel;
 
 pub use administration::EventStream;
 pub use callbacks::{
     CHANGE_LATENCY, CHANGE_NON_PARAM_STATE, CHANGE_PARAM_INFO, CHANGE_PROGRAM, ChangeCallback,
-    HostCallbackObserver, MidiCallback, ParamGestureCallback, ParamValueCallback, XrunCallback,
+    HostCallbackObserver, Life, LifeCallback, MidiCallback, ParamGestureCallback,
+    ParamValueCallback, XrunCallback,
 };
 pub use chain::{ChainAudio, PluginChain};
 pub use crashes::CrashFilter;
@@ -113,11 +116,13 @@ pub use presets::{
     load_vst2preset, load_vstpreset, read_class_id_from_bundle, read_vst2preset, read_vstpreset,
     save_vst2preset, save_vstpreset, write_vstpreset,
 };
+pub use recordings::Replay;
 pub use render::{
     Playable, process_audio, process_audio_stream, process_audio_to_file, render_midi,
     render_midi_stream, render_midi_to_file,
 };
 pub use server::{Probed, ScanItem, Server, default_socket};
+pub use standby::OnDead;
 
 #[cfg(test)]
 mod tests {

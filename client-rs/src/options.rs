@@ -73,6 +73,13 @@ pub struct OpenOptions {
     /// Files and folders beside its own that the plugin may use, absolute or from the working
     /// directory; at most 64.
     pub grants: Vec<PathGrant>,
+    /// What becomes of the plugin when it dies; unspecified: what the daemon is configured for,
+    /// which is to leave it dead where nobody said otherwise.
+    pub restart: v1::RestartPolicy,
+    /// What is kept for a replay of its death; unspecified: what the daemon is configured for.
+    pub recording: v1::Recording,
+    /// What its worker may use at most; 0 for what the daemon allows, more is refused.
+    pub limits: v1::WorkerLimits,
 }
 
 impl Default for OpenOptions {
@@ -92,6 +99,9 @@ impl Default for OpenOptions {
             sandbox: None,
             sandbox_mode: None,
             grants: Vec::new(),
+            restart: v1::RestartPolicy::Unspecified,
+            recording: v1::Recording::Unspecified,
+            limits: v1::WorkerLimits::default(),
         }
     }
 }
@@ -139,6 +149,9 @@ impl OpenOptions {
             sandbox_level: self.sandbox.unwrap_or_default().into(),
             sandbox_mode: self.sandbox_mode.unwrap_or_default().into(),
             grants: self.grants.iter().map(absolute).collect::<Result<_>>()?,
+            restart: self.restart.into(),
+            recording: self.recording.into(),
+            limits: Some(self.limits),
         })
     }
 }

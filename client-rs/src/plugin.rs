@@ -7,6 +7,7 @@ mod notices;
 mod on_device;
 mod parameters;
 mod playback;
+mod recovery;
 mod restart;
 pub(crate) mod shared;
 mod state;
@@ -26,6 +27,7 @@ use crate::ring_processor::RingProcessor;
 use crate::server::Server;
 use crate::slot::Slot;
 use on_device::Holder;
+use recovery::{FreshRings, Recoverer};
 use shared::Shared;
 
 /// A plugin in a process of its own. Dropping it closes it.
@@ -36,7 +38,9 @@ use shared::Shared;
 ///
 /// - `PluginCrashed` (with a [`Death`]): the worker died during this call,
 /// - `PluginHung`: it did not answer and was killed,
-/// - `PluginDead`: it had died before; [`Plugin::restart`] brings it back,
+/// - `PluginDead`: it had died before; [`Plugin::restart`] brings it back. Where it was opened
+///   with a [`RestartPolicy`](crate::v1::RestartPolicy) the next call does, unless it dies all the
+///   time,
 /// - `PluginClosed`: it was closed,
 /// - `ServerUnavailable`: the daemon is gone, and the plugin with it,
 /// - `TimedOut`: the daemon did not answer in time.
@@ -48,6 +52,8 @@ pub struct Plugin {
     restarting: Mutex<()>,
     chains: AtomicUsize,
     holder: Mutex<Holder>,
+    recoverer: Recoverer,
+    fresh: Arc<FreshRings>,
 }
 
 impl Plugin {
@@ -66,6 +72,8 @@ impl Plugin {
             restarting: Mutex::new(()),
             chains: AtomicUsize::new(0),
             holder: Mutex::new(Holder::Client),
+            recoverer: Recoverer::default(),
+            fresh: Arc::default(),
         };
         if let Some(rings) = rings {
             let rings = RingProcessor::attach(plugin.shared.clone(), rings)?;

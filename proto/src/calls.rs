@@ -48,6 +48,13 @@ macro_rules! worker_calls {
                     $(to_worker::Call::$arm(_) => stringify!($arm),)*
                 }
             }
+
+            /// Whether the worker stops playing for it.
+            pub fn parks(&self) -> bool {
+                match self {
+                    $(to_worker::Call::$arm(_) => <$request as WorkerCall>::PARKS,)*
+                }
+            }
         }
     };
     (@parks) => { true };

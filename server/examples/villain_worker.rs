@@ -176,7 +176,30 @@ fn misbehave(control: &mut File, bundle: &str) -> std::io::Result<Option<Body>> 
             reason: ErrorReason::PluginRefused.into(),
             message: "it does not like you".into(),
         }))),
+        "leak" => {
+            std::thread::spawn(leak);
+            Ok(None)
+        }
+        "threads" => {
+            (0..32).for_each(|_| drop(std::thread::spawn(|| hang())));
+            Ok(None)
+        }
+        "disk" => {
+            let home = std::env::var_os("HOME").unwrap_or_default();
+            let path = std::path::Path::new(&home).join("hoard");
+            std::fs::write(path, vec![7; 2 << 20])?;
+            Ok(None)
+        }
         _ => Ok(None),
+    }
+}
+
+/// Keeps 10 MiB more each second.
+fn leak() {
+    let mut hoard: Vec<Vec<u8>> = Vec::new();
+    loop {
+        hoard.push(vec![7; 1 << 20]);
+        std::thread::park_timeout(std::time::Duration::from_millis(100));
     }
 }
 

@@ -9,6 +9,7 @@ mod events;
 mod parameters;
 mod playback;
 mod plugins;
+mod recordings;
 mod server;
 mod state;
 

@@ -1,6 +1,8 @@
 //! What the daemon can be told: flags over a TOML file over defaults.
 
 mod bounds;
+mod recorder;
+mod restarts;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,8 @@ use crate::runtime_dir;
 use crate::scope::Scope;
 use crate::tls::TlsFiles;
 pub use bounds::{Class, CrashSettings, Deadlines, Limits};
+pub use recorder::RecorderTerms;
+pub use restarts::{Restarts, restarts_after};
 
 /// The command line of `plugpend`.
 #[derive(Debug, Clone, Default, Parser)]
@@ -133,6 +137,8 @@ struct File {
     limits: Limits,
     deadlines: Deadlines,
     crashes: CrashSettings,
+    restarts: Restarts,
+    recorder: RecorderTerms,
 }
 
 /// The files of TLS, in the TOML file.
@@ -203,6 +209,10 @@ pub struct Config {
     pub crash_dir: PathBuf,
     /// How many of them are kept.
     pub crashes: CrashSettings,
+    /// When dead plugins are brought back without being asked.
+    pub restarts: Restarts,
+    /// What is recorded of plugins that may die.
+    pub recorder: RecorderTerms,
 }
 
 /// What is wrong with the configuration.
@@ -287,6 +297,8 @@ impl Config {
         };
         bounds::check(&file.limits, &file.deadlines)?;
         let crash_dir = flags.crashes.clone().or(file.crashes.directory.clone());
+        file.restarts.check()?;
+        file.recorder.check()?;
         Ok(Self {
             listen,
             tls,
@@ -334,6 +346,8 @@ impl Config {
             limits: file.limits,
             deadlines: file.deadlines,
             crashes: file.crashes,
+            restarts: file.restarts,
+            recorder: file.recorder,
         })
     }
 }
@@ -475,6 +489,13 @@ mod tests {
             ("[deadlines]\nload_seconds = -1", "load_seconds"),
             ("[deadlines]\nblock_seconds = nan", "block_seconds"),
             ("[limits]\nstate_bytes = 1000000000", "state_bytes"),
+            (
+                "[limits]\nworker_memory_bytes = 1000",
+                "worker_memory_bytes",
+            ),
+            ("[restarts]\npolicy = \"sometimes\"", "on-crash"),
+            ("[restarts]\ndelay_seconds = -1", "delay_seconds"),
+            ("[recorder]\nrecording = \"some\"", "calls"),
         ] {
             let message = load(toml, &[]).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");

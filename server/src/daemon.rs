@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::Error;
@@ -12,10 +12,12 @@ use plugpen_shm::Regions;
 use tokio::sync::{Notify, OnceCell};
 
 use crate::config::Config;
+use crate::crash_loops::CrashLoops;
 use crate::crashes::Crashes;
 use crate::discovery::Survey;
 use crate::fd_door::FdDoor;
 use crate::launcher::Launcher;
+use crate::recordings::Recordings;
 use crate::session::{Open, Session, Sessions};
 
 /// The daemon's parts.
@@ -38,13 +40,25 @@ pub struct Daemon {
     pub crashes: Arc<Crashes>,
     /// Calls that run.
     pub calls: Arc<Calls>,
+    /// Which plugin files die all the time.
+    pub crash_loops: CrashLoops,
+    /// Recordings of deaths.
+    pub recordings: Recordings,
+    /// Itself, for work that outlives a call.
+    pub me: Weak<Daemon>,
     draining: AtomicBool,
 }
 
 impl Daemon {
     /// A daemon without clients.
-    pub fn new(config: Config, launcher: Launcher, door: FdDoor) -> Self {
-        Self {
+    pub fn new(config: Config, launcher: Launcher, door: FdDoor) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            crash_loops: CrashLoops::new(config.restarts.clone()),
+            recordings: Recordings::new(
+                config.cache_dir.join("recordings"),
+                config.recorder.clone(),
+            ),
             sessions: Sessions::new(config.limits.clone()),
             config,
             crashes: launcher.crashes(),
@@ -55,7 +69,7 @@ impl Daemon {
             uris: Mutex::default(),
             calls: Arc::default(),
             draining: AtomicBool::new(false),
-        }
+        })
     }
 
     /// How long a killed worker may take to be gone.

@@ -71,6 +71,13 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             format!("{name} broke the protocol {when} and was killed: {how}")
         }
         DeathKind::CpuLimit => format!("{name} used up its CPU time {when}"),
+        DeathKind::MemoryLimit | DeathKind::Limit => {
+            let what = match &end.cause {
+                Some(KillCause::Memory(what) | KillCause::Limit(what)) => what.as_str(),
+                _ => "more memory than it may have",
+            };
+            format!("{name} used {what} {when} and was killed")
+        }
         DeathKind::Sandbox => {
             format!("{name} was ended by the sandbox {when} (SIGSYS: a forbidden system call)")
         }

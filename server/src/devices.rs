@@ -270,6 +270,8 @@ async fn start(
         jail: None,
         path: String::new(),
         bundle: PathBuf::new(),
+        limits: None,
+        recording: Recording::Off,
     };
     let (session, handle) = (Arc::downgrade(session), handle.to_owned());
     let tell = move |told: Told| {

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use plugpen_proto::v1::{ErrorReason, Recording, WorkerLimits};
 use plugpen_proto::worker::Hello;
-use plugpen_proto::{Error, VERSION, v1::ErrorReason};
+use plugpen_proto::{Error, VERSION};
 use plugpen_warden::{KillCause, Launch, Namespaces, Role, Sandbox, Users};
 use tokio::sync::{Notify, Semaphore};
 
@@ -16,6 +17,7 @@ use crate::crashes::{Crashes, Subject};
 use crate::jail::Jail;
 use crate::jail_check;
 use crate::live_workers::LiveWorkers;
+use crate::recorder::Recorder;
 use crate::worker_client::{Birth, Told, Worker};
 
 /// How all workers of this daemon are started.
@@ -78,6 +80,10 @@ pub struct Errand {
     pub path: String,
     /// See above; empty where there is none.
     pub bundle: PathBuf,
+    /// What it may use; `None` for all that need no limits of their own.
+    pub limits: Option<WorkerLimits>,
+    /// How much is kept of what it is told.
+    pub recording: Recording,
 }
 
 impl Launcher {
@@ -185,6 +191,7 @@ impl Launcher {
             read_write: jail.read_write,
             namespaces,
             user,
+            limits: errand.limits.clone(),
         };
         let birth = Birth {
             name: errand.name,
@@ -193,6 +200,8 @@ impl Launcher {
             permit,
             subject: Subject::new(errand.role, &errand.path, errand.bundle),
             crashes: self.crashes.clone(),
+            limits: errand.limits,
+            recorder: Recorder::new(errand.recording),
         };
         let spawned = tokio::task::spawn_blocking(move || Worker::spawn(launch, birth, tell)).await;
         let (worker, greeting) = match spawned {

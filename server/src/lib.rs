@@ -17,6 +17,7 @@ mod api;
 mod calls;
 mod config;
 mod connection;
+mod crash_loops;
 mod crashes;
 mod daemon;
 mod deaths;
@@ -26,6 +27,7 @@ mod events;
 mod fd_door;
 mod front;
 mod gate;
+mod identity;
 mod ids;
 mod jail;
 mod jail_check;
@@ -33,9 +35,13 @@ mod launcher;
 mod lifeline;
 mod live_workers;
 mod lock;
+mod meter;
 mod pace;
 mod plugins;
 mod proc_stat;
+mod recorder;
+mod recordings;
+mod replay;
 mod rings;
 mod runtime_dir;
 mod scope;
@@ -48,6 +54,9 @@ mod tokens;
 mod watchdog;
 mod worker_client;
 
-pub use config::{Class, Config, ConfigError, CrashSettings, Deadlines, Flags, Limits, LogFormat};
+pub use config::{
+    Class, Config, ConfigError, CrashSettings, Deadlines, Flags, Limits, LogFormat, RecorderTerms,
+    Restarts,
+};
 pub use runtime_dir::RuntimeDirError;
 pub use serve::{ServeError, serve};

@@ -1,8 +1,9 @@
 //! An open plugin: its worker, what is known of it, and its restarts.
 
 mod open;
+mod recovery;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
 
 use plugpen_proto::Error;
@@ -14,15 +15,21 @@ use plugpen_proto::v1::{
 use plugpen_proto::worker::{self, AttachStage};
 use plugpen_shm::{ClientEnd, Regions};
 use plugpen_warden::KillCause;
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, watch};
 
-use crate::config::Class;
+use crate::config::{Class, restarts_after};
 use crate::daemon::Daemon;
 use crate::discovery::Target;
 use crate::lock::lock;
 use crate::proc_stat;
+use crate::recorder::About;
 use crate::rings;
 use crate::session::Session;
 use crate::worker_client::{Ended, Terms, Told, Worker};
+use recovery::Recovery;
+
+pub use open::check_options;
 
 /// One plugin of one session.
 pub struct Plugin {
@@ -36,6 +43,11 @@ pub struct Plugin {
     /// Restarting, attaching and closing, one at a time.
     lifecycle: tokio::sync::Mutex<()>,
     now: Mutex<Now>,
+    /// How its restart policy fares.
+    recovery: watch::Sender<Recovery>,
+    identity: OnceCell<String>,
+    daemon: Weak<Daemon>,
+    runtime: Handle,
 }
 
 /// What changes.
@@ -48,6 +60,8 @@ struct Now {
     audio: Option<AudioRings>,
     /// The handle of the device that has the client's end of the rings.
     played_by: Option<String>,
+    /// The generation whose death is dealt with by the policy.
+    recovering: u64,
 }
 
 impl Plugin {
@@ -239,7 +253,18 @@ impl Plugin {
         daemon: &Daemon,
         sample_rate: f64,
     ) -> Result<(OpenedPlugin, Option<AudioRings>), Error> {
+        self.session.check_crash_rate(Instant::now())?;
         let _turn = self.lifecycle.lock().await;
+        self.replace(daemon, sample_rate, false).await
+    }
+
+    /// The same, in turn. Without rings where its policy does it: its client fetches them.
+    async fn replace(
+        self: &Arc<Self>,
+        daemon: &Daemon,
+        sample_rate: f64,
+        automatic: bool,
+    ) -> Result<(OpenedPlugin, Option<AudioRings>), Error> {
         let (options, generation, old) = {
             let mut now = lock(&self.now);
             if now.state == PluginState::Closed {
@@ -263,12 +288,18 @@ impl Plugin {
         if let Some(old) = old {
             old.close(daemon.close_deadline()).await;
         }
-        let started = self.start(daemon, options, generation).await;
+        let started = self.start(daemon, options, generation, !automatic).await;
         loading.done = true;
         let audio = started.inspect_err(|error| self.not_restarted(error))?;
+        if automatic {
+            lock(&self.now).opened.restarts += 1;
+        }
         let opened = self.describe();
-        let worker_pid = opened.worker_pid;
-        self.publish(generation, Event::Restarted(Restarted { worker_pid }));
+        let restarted = Restarted {
+            worker_pid: opened.worker_pid,
+            automatic,
+        };
+        self.publish(generation, Event::Restarted(restarted));
         Ok((opened, audio))
     }
 
@@ -324,6 +355,34 @@ impl Plugin {
         }
     }
 
+    /// Keeps the recording of a death. Returns at once.
+    fn record(self: &Arc<Self>, worker: &Arc<Worker>, death: &Death) {
+        let Some(daemon) = self.daemon.upgrade().filter(|_| worker.is_recorded()) else {
+            return;
+        };
+        daemon.recordings.begin(&death.report_id);
+        let (plugin, worker, death) = (self.clone(), worker.clone(), death.clone());
+        self.runtime.spawn(async move {
+            let identity = plugin.identity().await;
+            let write = move || {
+                let (options, opened) = {
+                    let now = lock(&plugin.now);
+                    (now.options.clone(), now.opened.clone())
+                };
+                let about = About {
+                    options: &options,
+                    bundle: &plugin.target.bundle,
+                    identity,
+                    opened: &opened,
+                };
+                let recording = worker.recording(&death, about);
+                daemon.recordings.finish(&death.report_id, recording);
+            };
+            // It fails only when the daemon ends.
+            let _ = tokio::task::spawn_blocking(write).await;
+        });
+    }
+
     fn publish(&self, generation: u64, event: Event) {
         // Calls to hosts come in masses, and are for those who asked for them.
         if !matches!(event, Event::HostCallback(_)) {
@@ -334,7 +393,7 @@ impl Plugin {
     }
 
     /// Hears what the worker of that generation does; on its watching thread.
-    fn told(&self, generation: u64, told: Told) {
+    fn told(self: &Arc<Self>, generation: u64, told: Told) {
         let event = match told {
             Told::Event(event) => self.event(event),
             Told::Output(source, text) => {
@@ -349,6 +408,7 @@ impl Plugin {
                     handle = %self.handle, generation, report_id = %death.report_id,
                     "{}", death.summary
                 );
+                self.session.note_crash(Instant::now());
                 let mut now = lock(&self.now);
                 // Whoever opens or restarts it hears from that call, and has no handle before.
                 if now.state != PluginState::Ready || now.opened.generation != generation {
@@ -356,7 +416,24 @@ impl Plugin {
                 }
                 now.state = PluginState::Dead;
                 now.opened.death = Some(Death::clone(&death));
-                Some(Event::Died(Death::clone(&death)))
+                let recovers = restarts_after(now.opened.restart(), death.kind());
+                if recovers {
+                    // Before anybody hears of the death: whoever asks then waits for its end.
+                    now.recovering = generation;
+                    self.recovery.send_replace(Recovery::UnderWay);
+                } else {
+                    self.recovery.send_replace(Recovery::None);
+                }
+                let worker = now.worker.clone();
+                drop(now);
+                if let Some(worker) = worker {
+                    self.record(&worker, &death);
+                }
+                self.publish(generation, Event::Died(Death::clone(&death)));
+                if recovers {
+                    self.recover(generation);
+                }
+                None
             }
         };
         if let Some(event) = event {

@@ -12,6 +12,34 @@ pub fn usage(pid: u32) -> (u64, f64) {
     )
 }
 
+/// What a process uses of what is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Used {
+    /// Memory that is its own or shared anonymously, in bytes, what was swapped out included.
+    pub memory: u64,
+    /// Threads.
+    pub threads: u64,
+}
+
+/// What a process uses; `None` for one that is gone.
+pub fn used(pid: u32) -> Option<Used> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    used_of(&status)
+}
+
+fn used_of(status: &str) -> Option<Used> {
+    // The name, which the process chooses, is on one line and its line breaks are escaped.
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_ascii_whitespace().next()?.parse::<u64>().ok()
+    };
+    let kib = |name| field(name).unwrap_or(0).saturating_mul(1024);
+    Some(Used {
+        memory: kib("RssAnon:") + kib("RssShmem:") + kib("VmSwap:"),
+        threads: field("Threads:")?,
+    })
+}
+
 fn page_size() -> u64 {
     u64::try_from(rustix::param::page_size()).unwrap_or(4096)
 }
@@ -43,6 +71,9 @@ mod tests {
     fn this_process_uses_memory() {
         assert!(usage(std::process::id()).0 > 100_000);
         assert_eq!(usage(0), (0, 0.0));
+        let used = used(std::process::id()).unwrap();
+        assert!(used.memory > 100_000 && used.threads > 1);
+        assert_eq!(super::used(0), None);
     }
 
     #[test]

@@ -124,7 +124,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     let listening = Listening::begin(&mut dir, &config).await?;
 
     let launcher = Launcher::new(&config, dir.workers());
-    let daemon = Arc::new(Daemon::new(config, launcher, FdDoor::new(dir.door())));
+    let daemon = Daemon::new(config, launcher, FdDoor::new(dir.door()));
     let mut background = listening.background;
     background.extend([
         tokio::spawn(daemon.door.clone().serve(door)),
@@ -311,6 +311,9 @@ fn router(
             api.clone(),
         ))
         .add_service(v1::crash_service_server::CrashServiceServer::new(
+            api.clone(),
+        ))
+        .add_service(v1::recording_service_server::RecordingServiceServer::new(
             api.clone(),
         ))
         .add_service(reflection().build_v1().map_err(failed)?)

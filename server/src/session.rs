@@ -20,6 +20,8 @@ use crate::plugins::Plugin;
 const REMEMBERED_CLOSED: usize = 1024;
 /// Request ids that a session remembers.
 const REMEMBERED_REQUESTS: usize = 256;
+/// Over which deaths are counted.
+const CRASH_WINDOW: Duration = Duration::from_secs(60);
 /// Longest name a client may give itself, in bytes.
 const MAX_NAME: usize = 256;
 
@@ -39,6 +41,7 @@ pub struct Session {
     /// Those of all sessions.
     pub everyone: Arc<Hub>,
     max_plugins: usize,
+    max_crashes: usize,
     inner: Mutex<Inner>,
 }
 
@@ -54,6 +57,8 @@ struct Inner {
     peers: Vec<Weak<Peer>>,
     last_connected: Instant,
     closed: bool,
+    /// Its plugins' latest deaths.
+    crashes: VecDeque<Instant>,
 }
 
 impl Session {
@@ -71,6 +76,7 @@ impl Session {
             hub: Arc::new(Hub::new(limits.watchers_per_session)),
             everyone,
             max_plugins: limits.plugins_per_session,
+            max_crashes: limits.crashes_per_minute,
             inner: Mutex::new(Inner {
                 plugins: HashMap::new(),
                 devices: HashMap::new(),
@@ -80,6 +86,7 @@ impl Session {
                 peers: Vec::new(),
                 last_connected: Instant::now(),
                 closed: false,
+                crashes: VecDeque::new(),
             }),
         }
     }
@@ -184,6 +191,36 @@ impl Session {
             true => Ok(None),
             false => self.device(handle).map(|_| None),
         }
+    }
+
+    /// Counts a death of one of its plugins.
+    pub fn note_crash(&self, now: Instant) {
+        let mut inner = lock(&self.inner);
+        if inner.crashes.len() >= self.max_crashes.max(1) {
+            inner.crashes.pop_front();
+        }
+        inner.crashes.push_back(now);
+    }
+
+    /// Whether its plugins do not die all the time.
+    ///
+    /// # Errors
+    /// They do: nothing is to be started for it now.
+    pub fn check_crash_rate(&self, now: Instant) -> Result<(), Error> {
+        let mut inner = lock(&self.inner);
+        inner
+            .crashes
+            .retain(|death| now.saturating_duration_since(*death) < CRASH_WINDOW);
+        if inner.crashes.len() < self.max_crashes {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorReason::LimitReached,
+            format!(
+                "{} plugins of this session died within a minute (limit \"crashes_per_minute\"); wait before starting more",
+                inner.crashes.len()
+            ),
+        ))
     }
 
     /// Reserves a place for a plugin that is about to be opened.
@@ -457,6 +494,22 @@ mod tests {
         let closed = session.reserve().err().unwrap();
         assert_eq!(closed.reason, ErrorReason::WrongState);
         assert!(sessions.get(&session.id).is_err());
+    }
+
+    #[test]
+    fn a_session_whose_plugins_die_all_the_time_has_to_wait() {
+        let limits = Limits {
+            crashes_per_minute: 2,
+            ..Limits::default()
+        };
+        let session = Sessions::new(limits).open("a", &peer()).unwrap();
+        let now = Instant::now();
+        session.note_crash(now);
+        assert!(session.check_crash_rate(now).is_ok());
+        (0..5).for_each(|_| session.note_crash(now));
+        let error = session.check_crash_rate(now).unwrap_err();
+        assert!(error.message.contains("crashes_per_minute"), "{error}");
+        assert!(session.check_crash_rate(now + CRASH_WINDOW).is_ok());
     }
 
     #[test]

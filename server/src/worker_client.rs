@@ -9,15 +9,16 @@ mod listener;
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::Error;
 use plugpen_proto::calls::WorkerCall;
 use plugpen_proto::v1::{
-    CrashedPlugin, Death, ErrorReason, LogSource, PluginDescription, SandboxReport,
+    CrashedPlugin, Death, ErrorReason, FlightRecording, LogSource, MemoryGrowth, PluginDescription,
+    SandboxReport, WorkerLimits,
 };
-use plugpen_proto::worker::{Event, Hello, ToWorker, from_worker};
+use plugpen_proto::worker::{Event, Hello, ToWorker, from_worker, to_worker};
 use plugpen_shm::Regions;
 use plugpen_warden::{KillCause, SendError, Warden};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
@@ -25,6 +26,8 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use crate::crashes::{CallLog, Crashes, Subject};
 use crate::deaths::LastSeen;
 use crate::lock::lock;
+use crate::meter::{Finding, Meter};
+use crate::recorder::{About, Recorder};
 use listener::Listener;
 
 /// What a worker does by itself, told from its watching thread: must not block.
@@ -122,6 +125,10 @@ struct Shared {
     inner: Mutex<Inner>,
     ended: watch::Sender<Option<Ended>>,
     crashes: Arc<Crashes>,
+    /// What it used so far, where that is limited.
+    meter: Option<Mutex<Meter>>,
+    recorder: Option<Recorder>,
+    on_growth: OnceLock<Box<dyn Fn(MemoryGrowth) + Send + Sync>>,
 }
 
 /// One worker process. Dropping the last handle kills it.
@@ -145,6 +152,10 @@ pub struct Birth {
     pub subject: Subject,
     /// Where that goes.
     pub crashes: Arc<Crashes>,
+    /// What it may use.
+    pub limits: Option<WorkerLimits>,
+    /// Keeps what it is told.
+    pub recorder: Option<Recorder>,
 }
 
 impl Worker {
@@ -178,6 +189,9 @@ impl Worker {
             }),
             ended: watch::Sender::new(None),
             crashes: birth.crashes,
+            meter: birth.limits.map(|limits| Mutex::new(Meter::new(limits))),
+            recorder: birth.recorder,
+            on_growth: OnceLock::new(),
         });
         let listener = Listener {
             shared: shared.clone(),
@@ -192,6 +206,11 @@ impl Worker {
         self.warden
             .as_ref()
             .expect("only drop takes the warden out")
+    }
+
+    /// Which worker of its plugin it is.
+    pub fn generation(&self) -> u64 {
+        self.shared.generation
     }
 
     /// Its process id.
@@ -251,7 +270,7 @@ impl Worker {
         terms: Terms,
         fds: Vec<OwnedFd>,
     ) -> Result<R::Response, Error> {
-        let answer = self.begin(request, terms, fds)?;
+        let answer = self.begin(request.into_call(), terms, fds)?;
         let body = match answer.await {
             Ok(answer) => answer?,
             Err(_) => return Err(Error::bug("a pending call was forgotten; report this")),
@@ -266,9 +285,21 @@ impl Worker {
         Err(self.ended_error().await)
     }
 
-    fn begin<R: WorkerCall>(
+    /// As [`Worker::call`], for a call that is known at run time only; whatever it is answered with
+    /// counts.
+    ///
+    /// # Errors
+    /// As [`Worker::call`].
+    pub async fn call_any(&self, call: to_worker::Call, terms: Terms) -> Result<(), Error> {
+        match self.begin(call, terms, Vec::new())?.await {
+            Ok(answer) => answer.map(drop),
+            Err(_) => Err(Error::bug("a pending call was forgotten; report this")),
+        }
+    }
+
+    fn begin(
         &self,
-        request: R,
+        call: to_worker::Call,
         terms: Terms,
         fds: Vec<OwnedFd>,
     ) -> Result<oneshot::Receiver<Result<Body, Error>>, Error> {
@@ -286,10 +317,11 @@ impl Worker {
             ));
         }
         let id = inner.next_id;
+        let (name, parks) = (call.name(), call.parks());
         let message = ToWorker {
             id,
             after_block: terms.after_block,
-            call: Some(request.into_call()),
+            call: Some(call),
         };
         let name = public_name(R::NAME);
         inner
@@ -298,7 +330,11 @@ impl Worker {
         // Under the lock, so that ids go out in order.
         match self.warden().send(&message, fds) {
             // Closed: the death that is being reported answers it.
-            Ok(()) | Err(SendError::Closed) => {}
+            Ok(()) | Err(SendError::Closed) => {
+                if let Some(recorder) = &self.shared.recorder {
+                    recorder.note(&message);
+                }
+            }
             Err(SendError::Full) => {
                 return Err(Error::new(
                     ErrorReason::LimitReached,
@@ -310,8 +346,8 @@ impl Worker {
         inner.next_id += 1;
         let (answer, receiver) = oneshot::channel();
         let pending = Pending {
-            name: R::NAME,
-            parks: R::PARKS,
+            name,
+            parks,
             since: Instant::now(),
             deadline: terms.deadline,
             answer,
@@ -323,6 +359,9 @@ impl Worker {
     /// Plays through these regions from now on; they are declared dead with the worker, and
     /// earlier ones at once.
     pub fn set_rings(&self, regions: Arc<Regions>) {
+        if let Some(recorder) = &self.shared.recorder {
+            recorder.rings_attached();
+        }
         let mut inner = lock(&self.shared.inner);
         if self.shared.ended.borrow().is_some() {
             regions.mark_dead();
@@ -331,6 +370,19 @@ impl Worker {
         if let Some(earlier) = inner.rings.replace(regions) {
             earlier.mark_dead();
         }
+    }
+
+    /// What it was told and played before it died; `None` where that was not kept. Reads the rings'
+    /// memory.
+    pub fn recording(&self, death: &Death, about: About<'_>) -> Option<FlightRecording> {
+        let recorder = self.shared.recorder.as_ref()?;
+        let rings = lock(&self.shared.inner).rings.clone();
+        Some(recorder.take(death, rings.as_deref(), about))
+    }
+
+    /// Whether it is recorded.
+    pub fn is_recorded(&self) -> bool {
+        self.shared.recorder.is_some()
     }
 
     /// Kills it. Never blocks.
@@ -364,6 +416,33 @@ impl Worker {
         let gone = tokio::task::spawn_blocking(move || self.warden().wait(deadline));
         if !matches!(gone.await, Ok(true)) {
             tracing::warn!("a worker did not end in time after it was killed");
+        }
+    }
+
+    /// Has the growth of its memory told. Once.
+    pub fn on_growth(&self, tell: impl Fn(MemoryGrowth) + Send + Sync + 'static) {
+        let _ = self.shared.on_growth.set(Box::new(tell));
+    }
+
+    /// Looks at what it uses: kills it where that is too much, tells of its growth. Reads files of
+    /// /proc. Blocks.
+    pub fn measure(&self, now: Instant) {
+        let Some(meter) = &self.shared.meter else {
+            return;
+        };
+        let ring_bytes = {
+            let inner = lock(&self.shared.inner);
+            inner.rings.as_ref().map_or(0, |rings| rings.bytes())
+        };
+        let found = lock(meter).read(self.pid(), self.private_dir(), ring_bytes, now);
+        match found {
+            None => {}
+            Some(Finding::TooMuch(cause)) => self.kill(cause),
+            Some(Finding::Growth(growth)) => {
+                if let Some(tell) = self.shared.on_growth.get() {
+                    tell(growth);
+                }
+            }
         }
     }
 

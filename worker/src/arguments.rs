@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use plugpen_proto::v1::WorkerLimits;
+
 /// What a worker is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -57,13 +59,15 @@ pub struct Arguments {
     pub missing: Vec<(String, String)>,
     /// `--user`: who it becomes, where it was started as root.
     pub user: Option<u32>,
+    /// `--limit`, repeated: what the process may use.
+    pub limits: WorkerLimits,
 }
 
 /// Shown with every refusal.
 pub const USAGE: &str = "usage: plugpen-worker --role plugin|probe --private-dir DIR \
     [--sandbox required|best-effort|off] [--mode enforce|report|trace-files|kill] \
     [--read-only PATH]... [--read-write PATH]... [--namespace NAME]... [--missing NAME=WHY]... \
-    [--user UID]\n\
+    [--user UID] [--limit memory|cpu|descriptors|disk=NUMBER]...\n\
     plugpen-worker is started by plugpend, with its control socket as descriptor 3.";
 
 impl Arguments {
@@ -88,6 +92,7 @@ impl Arguments {
         let mut namespaces = Vec::new();
         let mut missing = Vec::new();
         let mut user = None;
+        let mut limits = WorkerLimits::default();
         while let Some(flag) = arguments.next() {
             let flag = flag.to_string_lossy().into_owned();
             let mut value = || {
@@ -144,6 +149,7 @@ impl Arguments {
                     user = Some(id.ok_or_else(|| format!("--user is a number, not {text}"))?);
                 }
                 "--read-only" => read_only.push(PathBuf::from(value()?)),
+                "--limit" => limit(&value()?.to_string_lossy(), &mut limits)?,
                 _ => return Err(format!("unknown argument {flag}")),
             }
         }
@@ -157,8 +163,25 @@ impl Arguments {
             namespaces,
             missing,
             user,
+            limits,
         })
     }
+}
+
+/// Takes one `NAME=NUMBER`.
+fn limit(word: &str, limits: &mut WorkerLimits) -> Result<(), String> {
+    let wrong =
+        || format!("--limit is memory, cpu, descriptors or disk, \"=\" and a number, not {word}");
+    let (name, number) = word.split_once('=').ok_or_else(wrong)?;
+    let number = number.parse().map_err(|_| wrong())?;
+    match name {
+        "memory" => limits.memory_bytes = number,
+        "cpu" => limits.cpu_seconds = number,
+        "descriptors" => limits.descriptors = number,
+        "disk" => limits.disk_bytes = number,
+        _ => return Err(wrong()),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -173,7 +196,8 @@ mod tests {
     fn the_warden_s_line_is_understood() {
         let parsed = parse(
             "--role probe --private-dir /p --sandbox best-effort --read-only /a --read-only /b \
-             --read-write /c --mode report --namespace pid_ns --missing net_ns=no --user 7",
+             --read-write /c --mode report --namespace pid_ns --missing net_ns=no --user 7 \
+             --limit cpu=7",
         );
         assert_eq!(
             parsed,
@@ -187,6 +211,10 @@ mod tests {
                 namespaces: vec!["pid_ns".into()],
                 missing: vec![("net_ns".into(), "no".into())],
                 user: Some(7),
+                limits: WorkerLimits {
+                    cpu_seconds: 7,
+                    ..WorkerLimits::default()
+                },
             })
         );
     }
@@ -202,6 +230,8 @@ mod tests {
             ("--role plugin --private-dir /p --mode odd", "odd"),
             ("--role plugin --private-dir /p --missing odd", "odd"),
             ("--role plugin --private-dir /p --user 0", "--user"),
+            ("--role plugin --private-dir /p --limit cpu", "cpu"),
+            ("--role plugin --private-dir /p --limit ram=1", "ram=1"),
             ("--verbose", "--verbose"),
         ] {
             assert!(parse(line).unwrap_err().contains(culprit), "{line}");

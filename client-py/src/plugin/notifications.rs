@@ -14,7 +14,7 @@ use pyo3::{
 };
 
 use super::Plugin;
-use crate::arrays::type_name;
+use crate::{arrays::type_name, recovery::life_dict};
 
 /// The Python callables of a plugin, where the garbage collector can see them, and the first
 /// exception one of them raised since `poll_callbacks` last looked.
@@ -24,6 +24,7 @@ pub struct Slots {
     value: Slot,
     gesture: Slot,
     host_call: Slot,
+    life: Slot,
     raised: Mutex<Option<Py<PyBaseException>>>,
     /// Dropped calls that `callback_events_dropped` has told of.
     dropped: AtomicU64,
@@ -32,8 +33,14 @@ pub struct Slots {
 type Slot = Mutex<Option<Py<PyAny>>>;
 
 impl Slots {
-    fn all(&self) -> [&Slot; 4] {
-        [&self.change, &self.value, &self.gesture, &self.host_call]
+    fn all(&self) -> [&Slot; 5] {
+        [
+            &self.change,
+            &self.value,
+            &self.gesture,
+            &self.host_call,
+            &self.life,
+        ]
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -193,6 +200,30 @@ impl Plugin {
             })
         });
         self.inner.set_param_gesture_callback(callback);
+        Ok(())
+    }
+
+    /// Have `callback(event)` called with what becomes of the plugin's process; None ends it.
+    ///
+    /// `event` is a dict, whose "event" is "died" (with the `Death` as "death"), "restored" (by the
+    /// `restart` policy, with its new "generation"), "gave-up" (the policy does not try any more;
+    /// with a "reason") or "memory-growth" (with "bytes", "bytes_per_second" and "limit_bytes", at
+    /// which it is killed). See `set_change_callback` for where it runs.
+    #[pyo3(signature = (callback))]
+    fn set_life_callback(&self, callback: Option<Bound<'_, PyAny>>) -> PyResult<()> {
+        self.open()?;
+        let given = put(&self.slots.life, callback)?;
+        let slots = Arc::downgrade(&self.slots);
+        let callback = given.then(|| -> plugpen::LifeCallback {
+            Box::new(move |life| {
+                if let Some(slots) = slots.upgrade() {
+                    slots.run(&slots.life, |callback| {
+                        callback.call1((life_dict(callback.py(), life)?,))
+                    });
+                }
+            })
+        });
+        self.inner.set_life_callback(callback);
         Ok(())
     }
 

@@ -103,6 +103,14 @@ impl Logs {
             Event::Restarted(restarted) => {
                 ("restart", format!("in process {}", restarted.worker_pid))
             }
+            Event::GaveUp(told) => ("gave up", plain(&told.reason)),
+            Event::MemoryGrowth(growth) => (
+                "memory",
+                format!(
+                    "{} bytes of {}, growing by {:.0} a second",
+                    growth.bytes, growth.limit_bytes, growth.bytes_per_second
+                ),
+            ),
             Event::Closed(_) => ("close", String::new()),
             Event::Lost(lost) => ("lost", format!("{} event(s) came too fast", lost.count)),
             Event::ProcessorChanged(changed) => ("change", changes(changed)),

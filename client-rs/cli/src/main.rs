@@ -28,6 +28,7 @@ mod presets;
 mod process;
 mod ps;
 mod render;
+mod replay;
 mod resample;
 mod scan;
 mod serve;
@@ -89,6 +90,7 @@ enum Command {
     Logs(logs::Logs),
     Kill(kill::Kill),
     Crashes(crashes::Crashes),
+    Replay(replay::Replay),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -118,6 +120,7 @@ impl Command {
             Command::Logs(logs) => logs.run(context),
             Command::Kill(kill) => kill.run(context),
             Command::Crashes(crashes) => crashes.run(context),
+            Command::Replay(replay) => replay.run(context),
             Command::Serve(serve) => serve.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),

@@ -1,11 +1,14 @@
 //! Playing: one block at a time, or the rings as a whole for the engine.
 
+use std::sync::Arc;
+
 use plugpen_engine::{BlockInput, BlockOutput, BlockProcessor, Io, Planes, PlanesMut};
 use plugpen_proto::event::EventList;
 use plugpen_proto::v1::ErrorReason;
 
 use super::Plugin;
 use super::on_device::on_device;
+use super::recovery::FreshRings;
 use crate::checks;
 use crate::error::{Error, Result};
 use crate::ring_processor::RingProcessor;
@@ -21,18 +24,34 @@ pub struct BlockReport {
 
 /// Exclusive use of a plugin's rings, for the engine; they go back when it is dropped. Blocks that
 /// are still in flight then are thrown away.
-pub struct PluginAudio(Taken<Box<RingProcessor>>);
+pub struct PluginAudio {
+    rings: Taken<Box<RingProcessor>>,
+    fresh: Arc<FreshRings>,
+}
 
 impl PluginAudio {
     /// Other rings take the place of these, which are unmapped.
     pub(crate) fn replace(&mut self, rings: RingProcessor) {
-        **self.0 = rings;
+        **self.rings = rings;
+    }
+
+    /// Takes the rings of a fresh worker, if the plugin was brought back and none of its blocks is
+    /// in flight; whether it did.
+    pub(crate) fn renew(&mut self) -> bool {
+        if !self.fresh.is_there() || self.rings.in_flight() > 0 {
+            return false;
+        }
+        match self.fresh.take() {
+            Some(rings) => *self.rings = rings,
+            None => return false,
+        }
+        true
     }
 }
 
 impl Drop for PluginAudio {
     fn drop(&mut self) {
-        self.0.abandon();
+        self.rings.abandon();
     }
 }
 
@@ -46,31 +65,32 @@ impl std::fmt::Debug for PluginAudio {
 
 impl BlockProcessor for PluginAudio {
     fn io(&self) -> Io {
-        self.0.io()
+        self.rings.io()
     }
 
     fn capacity(&self) -> usize {
-        self.0.capacity()
+        self.rings.capacity()
     }
 
     fn in_flight(&self) -> usize {
-        self.0.in_flight()
+        self.rings.in_flight()
     }
 
     fn done(&mut self) -> Result<usize> {
-        self.0.done()
+        self.rings.done()
     }
 
     fn wait(&mut self, blocks: usize) -> Result<()> {
-        self.0.wait(blocks)
+        self.rings.wait(blocks)
     }
 
     fn submit(&mut self, block: &BlockInput<'_>) -> Result<()> {
-        self.0.submit(block)
+        self.renew();
+        self.rings.submit(block)
     }
 
     fn collect(&mut self, block: &mut BlockOutput<'_>) -> Result<usize> {
-        self.0.collect(block)
+        self.rings.collect(block)
     }
 }
 
@@ -120,7 +140,16 @@ impl Plugin {
             events: events_out,
             events_dropped: 0,
         };
-        audio.0.process(&input, &mut block)?;
+        if let Err(error) = audio.rings.process(&input, &mut block) {
+            // It had died unnoticed; nothing was processed.
+            let unnoticed = error.reason == ErrorReason::PluginDead && self.recovers();
+            if !unnoticed {
+                return Err(error);
+            }
+            self.live()?;
+            audio.renew();
+            audio.rings.process(&input, &mut block)?;
+        }
         Ok(BlockReport {
             events_dropped: block.events_dropped,
         })
@@ -133,6 +162,12 @@ impl Plugin {
     /// has it, another keeps it for half a minute, or an [`AudioDevice`](crate::AudioDevice) plays
     /// it.
     pub fn lock_audio(&self) -> Result<PluginAudio> {
+        self.live()?;
+        self.lock_dead_or_alive()
+    }
+
+    /// The same of a plugin that may be dead: it is not brought back.
+    pub(crate) fn lock_dead_or_alive(&self) -> Result<PluginAudio> {
         self.shared.check_open()?;
         self.take_back_from_dead();
         if self.is_on_device() {
@@ -154,6 +189,11 @@ impl Plugin {
                 "the plugin was opened without audio; open it with audio to process blocks",
             ));
         };
-        rings.take().map(PluginAudio)
+        let mut audio = PluginAudio {
+            rings: rings.take()?,
+            fresh: self.fresh.clone(),
+        };
+        audio.renew();
+        Ok(audio)
     }
 }

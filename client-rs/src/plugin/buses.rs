@@ -16,7 +16,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
         };
         let listed =
-            self.shared
+            self.live()?
                 .call("ListBuses", QUICK, request, |mut api, request| async move {
                     api.buses.list_buses(request).await
                 })?;
@@ -54,7 +54,7 @@ impl Plugin {
             input_channels: inputs.to_vec(),
             output_channels: outputs.to_vec(),
         };
-        let checked = self.shared.call(
+        let checked = self.live()?.call(
             "CheckBusesLayout",
             QUICK,
             request,

@@ -97,6 +97,7 @@ impl Plugin {
     /// `NotFound` or `NotAllowed` where it cannot be read, `LimitReached` above 64 MiB, and those
     /// of every call: see [`Plugin`].
     pub fn stage_file(&self, path: impl AsRef<Path>) -> Result<String> {
+        self.live()?;
         let path = path.as_ref();
         let own = path.canonicalize().map_err(|e| unreadable(path, &e))?;
         let file = File::open(&own).map_err(|e| unreadable(path, &e))?;
@@ -143,7 +144,7 @@ impl Plugin {
         }
         let chunks = futures_util::stream::iter(chunks);
         let staged =
-            self.shared
+            self.live()?
                 .call("StageFile", STATE, chunks, |mut api, request| async move {
                     api.state.stage_file(request).await
                 })?;

@@ -1,7 +1,7 @@
 //! Hearing of what the plugin does by itself.
 
 use super::Plugin;
-use crate::callbacks::{ChangeCallback, ParamGestureCallback, ParamValueCallback};
+use crate::callbacks::{ChangeCallback, LifeCallback, ParamGestureCallback, ParamValueCallback};
 use crate::error::Result;
 
 impl Plugin {
@@ -20,6 +20,11 @@ impl Plugin {
     /// Sets what is told of the beginning and the end of gestures.
     pub fn set_param_gesture_callback(&self, callback: Option<ParamGestureCallback>) {
         self.shared.callbacks.set_gesture(callback);
+    }
+
+    /// Sets what is told when the plugin's worker dies, is replaced by its restart policy, or grows.
+    pub fn set_life_callback(&self, callback: Option<LifeCallback>) {
+        self.shared.callbacks.set_life(callback);
     }
 
     /// Waits until everything that has happened has been told to the callbacks; returns how many

@@ -32,7 +32,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             index,
         };
-        let got = self.shared.call(
+        let got = self.live()?.call(
             "GetParameter",
             QUICK,
             request,
@@ -54,7 +54,7 @@ impl Plugin {
             index,
             value,
         };
-        let set = self.shared.call(
+        let set = self.live()?.call(
             "SetParameter",
             QUICK,
             request,
@@ -72,7 +72,7 @@ impl Plugin {
         let request = GetParametersRequest {
             handle: self.shared.handle.clone(),
         };
-        let got = self.shared.call(
+        let got = self.live()?.call(
             "GetParameters",
             QUICK,
             request,
@@ -108,7 +108,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             values,
         };
-        self.shared
+        self.live()?
             .call(
                 "SetParameters",
                 QUICK,
@@ -144,7 +144,7 @@ impl Plugin {
             start,
             count,
         };
-        let listed = self.shared.call(
+        let listed = self.live()?.call(
             "ListParameters",
             QUICK,
             request,
@@ -184,7 +184,7 @@ impl Plugin {
             bus,
             channel,
         };
-        let listed = self.shared.call(
+        let listed = self.live()?.call(
             "ListNoteExpressions",
             QUICK,
             request,
@@ -219,7 +219,7 @@ impl Plugin {
             index,
             value: value.clamp(0.0, 1.0),
         };
-        let shown = self.shared.call(
+        let shown = self.live()?.call(
             "ParameterToText",
             QUICK,
             request,
@@ -253,7 +253,7 @@ impl Plugin {
             index,
             text: text.into(),
         };
-        let read = self.shared.call(
+        let read = self.live()?.call(
             "ParameterFromText",
             QUICK,
             request,
@@ -272,8 +272,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             index,
         };
-        self.shared
-            .call("BeginParameterGesture", QUICK, request, |mut api, request| async move {
+        self.live()?.call("BeginParameterGesture", QUICK, request, |mut api, request| async move {
                 api.parameters.begin_parameter_gesture(request).await
             })
             .map(drop)
@@ -289,8 +288,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             index,
         };
-        self.shared
-            .call("EndParameterGesture", QUICK, request, |mut api, request| async move {
+        self.live()?.call("EndParameterGesture", QUICK, request, |mut api, request| async move {
                 api.parameters.end_parameter_gesture(request).await
             })
             .map(drop)

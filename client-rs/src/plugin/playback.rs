@@ -32,7 +32,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             transport: Some(transport),
         };
-        self.shared
+        self.live()?
             .call(
                 "SetTransport",
                 QUICK,
@@ -50,7 +50,7 @@ impl Plugin {
         let request = ClearTransportRequest {
             handle: self.shared.handle.clone(),
         };
-        self.shared.call(
+        self.live()?.call(
             "ClearTransport",
             QUICK,
             request,
@@ -73,7 +73,7 @@ impl Plugin {
         let request = ResetRequest {
             handle: self.shared.handle.clone(),
         };
-        self.shared
+        self.live()?
             .call("Reset", STATE, request, |mut api, request| async move {
                 api.playback.reset(request).await
             })
@@ -89,7 +89,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             bypass,
         };
-        self.shared
+        self.live()?
             .call("SetBypass", STATE, request, |mut api, request| async move {
                 api.playback.set_bypass(request).await
             })?;
@@ -132,7 +132,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             non_realtime,
         };
-        self.shared.call(
+        self.live()?.call(
             "SetNonRealtime",
             STATE,
             request,
@@ -177,7 +177,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             precision: precision.into(),
         };
-        self.shared
+        self.live()?
             .call(
                 "SetPrecision",
                 STATE,
@@ -209,7 +209,7 @@ impl Plugin {
             name,
             colour,
         };
-        self.shared
+        self.live()?
             .call(
                 "SetTrackProperties",
                 QUICK,

@@ -36,7 +36,7 @@ impl Plugin {
             message: format!("Failed to set sample rate: {}", error.message),
             ..error
         })?;
-        self.shared.check_alive()?;
+        self.live()?.check_alive()?;
         if self.chains.load(Ordering::Acquire) > 0 {
             return Err(Error::new(
                 ErrorReason::WrongState,
@@ -79,12 +79,14 @@ impl Plugin {
         self.shared.check_open()?;
         let mut audio = match self.has_audio() {
             // Those of a device are its own: it gets fresh ones in the end.
-            true if !self.is_on_device() => Some(self.lock_audio()?),
+            true if !self.is_on_device() => Some(self.lock_dead_or_alive()?),
             _ => None,
         };
+        let _restoring = self.recoverer.begin();
         let request = RestartPluginRequest {
             handle: self.shared.handle.clone(),
             sample_rate,
+            after_generation: 0,
         };
         // Not a call of the plugin: it may be dead, and no block comes before it.
         let restarted = self.shared.connection.call(
@@ -100,6 +102,7 @@ impl Plugin {
             let rings = restarted
                 .audio
                 .ok_or_else(|| Error::bug("the daemon restarted a plugin and made no rings"))?;
+            self.fresh.take();
             audio.replace(RingProcessor::attach(self.shared.clone(), &rings)?);
         }
         drop(audio);
@@ -108,7 +111,7 @@ impl Plugin {
     }
 
     /// Tells the fresh worker what the old one had been told.
-    fn restore(&self) -> Result<()> {
+    pub(super) fn restore(&self) -> Result<()> {
         let restored = self.hand_over_again().and_then(|()| {
             let steps = self.shared.journal().steps();
             steps

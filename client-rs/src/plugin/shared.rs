@@ -40,7 +40,14 @@ pub(crate) struct Shared {
     journal: Mutex<Journal>,
     life: Mutex<Life>,
     changed: Condvar,
+    /// Whether `life` has a death; a hint for those who do not want to lock.
+    dead: AtomicBool,
+    /// Called with each death.
+    rescue: Mutex<Option<Rescue>>,
 }
+
+/// Begins to bring a dead plugin back. Must not block.
+pub(crate) type Rescue = Arc<dyn Fn() + Send + Sync>;
 
 #[derive(Default)]
 struct Life {
@@ -65,6 +72,8 @@ impl Shared {
                 death: opened.death.clone(),
             }),
             changed: Condvar::new(),
+            dead: AtomicBool::new(opened.death.is_some()),
+            rescue: Mutex::default(),
             facts: RwLock::new(Arc::new(opened)),
         }
     }
@@ -81,6 +90,7 @@ impl Shared {
     pub(crate) fn replace(&self, opened: OpenedPlugin) {
         let mut life = self.life();
         life.death = opened.death.clone();
+        self.dead.store(opened.death.is_some(), Ordering::Release);
         self.latency_samples
             .store(opened.latency_samples, Ordering::Relaxed);
         self.submitted.store(0, Ordering::Release);
@@ -160,8 +170,23 @@ impl Shared {
             return;
         }
         life.death = Some(death);
+        self.dead.store(true, Ordering::Release);
         drop(life);
         self.changed.notify_all();
+        let rescue = lock(&self.rescue).clone();
+        if let Some(rescue) = rescue {
+            rescue();
+        }
+    }
+
+    /// Whether the present worker is known to be dead.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Acquire)
+    }
+
+    /// What is called with each death from now on.
+    pub(crate) fn set_rescue(&self, rescue: Rescue) {
+        *lock(&self.rescue) = Some(rescue);
     }
 
     /// Wakes those who wait for news that will not come.

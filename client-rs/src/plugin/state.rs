@@ -66,7 +66,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             scope: scope.into(),
         };
-        self.shared
+        self.live()?
             .run("GetState", STATE, request, |mut api, request| async move {
                 let mut chunks = api.state.get_state(request).await?.into_inner();
                 let mut state = Vec::new();
@@ -84,6 +84,8 @@ impl Plugin {
     }
 
     pub(crate) fn send_state(&self, scope: StateScope, state: &[u8]) -> Result<()> {
+        // Before the files in it get the names that its worker has for them.
+        self.live()?;
         if state.is_empty() {
             self.shared.check_open()?;
             return Err(Error::invalid(
@@ -109,7 +111,7 @@ impl Plugin {
             })
             .collect();
         let chunks = futures_util::stream::iter(chunks);
-        self.shared
+        self.live()?
             .call("SetState", STATE, chunks, |mut api, request| async move {
                 api.state.set_state(request).await
             })
@@ -149,7 +151,7 @@ impl Plugin {
     /// Those of every call: see [`Plugin`].
     pub fn program(&self) -> Result<u32> {
         if self.num_programs() == 0 {
-            self.shared.check_alive()?;
+            self.live()?.check_alive()?;
             return Ok(0);
         }
         Ok(self.list_programs()?.1)
@@ -171,7 +173,7 @@ impl Plugin {
             handle: self.shared.handle.clone(),
             index,
         };
-        self.shared
+        self.live()?
             .call(
                 "SetProgram",
                 STATE,
@@ -190,7 +192,7 @@ impl Plugin {
                 page_size: 0,
                 page_token,
             };
-            let page = self.shared.call(
+            let page = self.live()?.call(
                 "ListPrograms",
                 STATE,
                 request,

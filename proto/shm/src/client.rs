@@ -85,6 +85,10 @@ impl ClientEnd {
         self.end.layout.spec().depth
     }
 
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.end.layout
+    }
+
     /// The worker's generation, 0 if the daemon has not said it.
     pub fn generation(&self) -> u64 {
         self.end.status.generation()

@@ -79,6 +79,8 @@ pub mod protocol;
 #[cfg(not(loom))]
 mod protocol;
 #[cfg(not(loom))]
+mod recorded;
+#[cfg(not(loom))]
 pub mod region;
 #[cfg(not(loom))]
 mod regions;
@@ -102,6 +104,7 @@ pub use crate::{
     events::EventsFull,
     header::{BlockHeader, BlockStatus, OutputHeader},
     layout::{Layout, LayoutError, RingSpec},
+    recorded::{RecordedBlock, Unplayable},
     region::RegionError,
     regions::{Progress, Regions},
     worker::{Interrupter, Relay, WorkSlot, WorkerEnd},

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::layout::{BELL, COLLECTED, COUNTER, Layout, WAKE_AT};
 use crate::protocol::{AWAKE, ring};
+use crate::recorded::RecordedBlock;
 use crate::region::{Access, Region, RegionError, SystemRegion, View};
 use crate::status::{Role, Status, mark};
 use crate::sync::{Ordering, acquire};
@@ -33,6 +34,7 @@ pub struct Regions {
     status: Arc<dyn Region>,
     views: [View; 2],
     page: Status,
+    layout: Layout,
 }
 
 impl Regions {
@@ -72,6 +74,7 @@ impl Regions {
             status,
             views,
             page,
+            layout: layout.clone(),
         })
     }
 
@@ -115,6 +118,23 @@ impl Regions {
         for view in &self.views {
             ring(view.word(BELL), &Sleeper);
         }
+    }
+
+    /// The blocks that the client submitted last, oldest first, as they lie in its region: as many
+    /// as the ring is deep, without what is no block. To be called when the ring is dead: a client
+    /// that goes on would write over them.
+    pub fn recent(&self) -> Vec<RecordedBlock> {
+        let submitted = acquire(self.views[0].long(COUNTER));
+        let depth = u64::from(self.layout.spec().depth);
+        let first = submitted.saturating_sub(depth) + 1;
+        (first..=submitted)
+            .filter_map(|sequence| RecordedBlock::read(&self.views[0], &self.layout, sequence))
+            .collect()
+    }
+
+    /// Bytes of all three together.
+    pub fn bytes(&self) -> usize {
+        self.client.len() + self.worker.len() + self.status.len()
     }
 
     /// Whether [`mark_dead`](Self::mark_dead) has been called.

@@ -82,8 +82,11 @@ impl PluginService for Api {
     ) -> Result<Response<RestartPluginResponse>, Status> {
         self.0.takes_work()?;
         let plugin = self.plugin(&request, &request.get_ref().handle)?;
-        let rate = request.get_ref().sample_rate;
-        let (opened, audio) = plugin.restart(&self.0, rate).await?;
+        let wish = request.get_ref();
+        let (opened, audio) = match wish.after_generation {
+            0 => plugin.restart(&self.0, wish.sample_rate).await?,
+            died => plugin.rejoin(&self.0, died).await?,
+        };
         Ok(Response::new(RestartPluginResponse {
             plugin: Some(opened),
             audio,

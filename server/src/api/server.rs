@@ -66,7 +66,14 @@ impl ServerService for Api {
 }
 
 /// What clients may rely on beyond the protocol's version.
-const CAPABILITIES: [&str; 4] = ["shared-memory", "events", "restart", "scan-cache"];
+const CAPABILITIES: [&str; 6] = [
+    "shared-memory",
+    "events",
+    "restart",
+    "restart-policy",
+    "recordings",
+    "scan-cache",
+];
 
 fn check_version(client: &OpenSessionRequest) -> Result<(), Error> {
     if client.protocol_major == PROTOCOL_MAJOR {
@@ -88,6 +95,12 @@ fn limits(config: &Config) -> Vec<Limit> {
         unit: unit.into(),
     };
     let limits = &config.limits;
+    let worker = limits.of_worker();
+    let of_worker = |name: &str, value: u64, unit: &str| Limit {
+        name: format!("worker_{name}"),
+        value,
+        unit: unit.into(),
+    };
     vec![
         limit("workers", limits.workers, "processes"),
         limit("plugins_per_session", limits.plugins_per_session, "plugins"),
@@ -99,5 +112,11 @@ fn limits(config: &Config) -> Vec<Limit> {
         ),
         limit("calls_per_plugin", limits.calls_per_plugin, "calls"),
         limit("state_bytes", limits.state_bytes, "bytes"),
+        limit("crashes_per_minute", limits.crashes_per_minute, "deaths"),
+        of_worker("memory_bytes", worker.memory_bytes, "bytes"),
+        of_worker("cpu_seconds", worker.cpu_seconds, "seconds"),
+        of_worker("threads", worker.threads, "threads"),
+        of_worker("descriptors", worker.descriptors, "files"),
+        of_worker("disk_bytes", worker.disk_bytes, "bytes"),
     ]
 }

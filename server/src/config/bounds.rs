@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use plugpen_proto::limits::MAX_STATE;
+use plugpen_proto::Error;
+use plugpen_proto::limits::{MAX_STAGED, MAX_STATE};
+use plugpen_proto::v1::WorkerLimits;
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -33,6 +35,78 @@ pub struct Limits {
     /// Calls that one client may make in a second; blocks that go over rings or streams do not
     /// count.
     pub calls_per_second: u32,
+    /// Deaths of one session's plugins within a minute; above it nothing is opened or restarted
+    /// for it.
+    pub crashes_per_minute: usize,
+    /// Memory of one plugin worker beside its code and its audio rings, in bytes.
+    pub worker_memory_bytes: u64,
+    /// CPU time of one plugin worker, in seconds; 0: any.
+    pub worker_cpu_seconds: u64,
+    /// Threads of one plugin worker.
+    pub worker_threads: u64,
+    /// Open files of one plugin worker.
+    pub worker_descriptors: u64,
+    /// Files in one plugin worker's directory together, in bytes.
+    pub worker_disk_bytes: u64,
+}
+
+/// The least that a worker can do with: memory, threads, descriptors, disk.
+const LEAST: [u64; 4] = [16 << 20, 8, 32, 1 << 20];
+
+impl Limits {
+    /// What one plugin worker may use.
+    pub fn of_worker(&self) -> WorkerLimits {
+        WorkerLimits {
+            memory_bytes: self.worker_memory_bytes,
+            cpu_seconds: self.worker_cpu_seconds,
+            threads: self.worker_threads,
+            descriptors: self.worker_descriptors,
+            disk_bytes: self.worker_disk_bytes,
+        }
+    }
+
+    /// The same, tightened by what a client wishes.
+    ///
+    /// # Errors
+    /// It wishes for more than the daemon allows, or for less than any worker needs.
+    pub fn tightened(&self, wished: Option<&WorkerLimits>) -> Result<WorkerLimits, Error> {
+        let mut limits = self.of_worker();
+        let Some(wished) = wished else {
+            return Ok(limits);
+        };
+        for ((name, limit, least), (_, wish, _)) in
+            rows(&mut limits).into_iter().zip(rows(&mut wished.clone()))
+        {
+            let unlimited = *limit == 0;
+            if *wish == 0 {
+                continue;
+            }
+            if *wish < least || (*wish > *limit && !unlimited) {
+                let most = match unlimited {
+                    true => "any number above".to_owned(),
+                    false => limit.to_string(),
+                };
+                return Err(Error::invalid(format!(
+                    "limits.{name} is {wish}; it must be in [{least}, {most}], or 0 for what the daemon allows \
+                     (limit \"worker_{name}\")"
+                )));
+            }
+            *limit = *wish;
+        }
+        Ok(limits)
+    }
+}
+
+/// Name, value and least of each.
+fn rows(limits: &mut WorkerLimits) -> [(&'static str, &mut u64, u64); 5] {
+    let [memory, threads, descriptors, disk] = LEAST;
+    [
+        ("memory_bytes", &mut limits.memory_bytes, memory),
+        ("cpu_seconds", &mut limits.cpu_seconds, 1),
+        ("threads", &mut limits.threads, threads),
+        ("descriptors", &mut limits.descriptors, descriptors),
+        ("disk_bytes", &mut limits.disk_bytes, disk),
+    ]
 }
 
 impl Default for Limits {
@@ -48,6 +122,13 @@ impl Default for Limits {
             state_bytes: MAX_STATE,
             connections: 256,
             calls_per_second: 50_000,
+            crashes_per_minute: 10_000,
+            worker_memory_bytes: 1 << 30,
+            worker_cpu_seconds: 0,
+            worker_threads: 256,
+            worker_descriptors: 256,
+            // All files a client may hand over, and as much again as one file may have.
+            worker_disk_bytes: MAX_STAGED + (64 << 20),
         }
     }
 }
@@ -149,7 +230,7 @@ impl Deadlines {
 }
 
 /// The longest a configured time may be: a day. Above it a typing error is likelier.
-const LONGEST_SECONDS: f64 = 86_400.0;
+pub(super) const LONGEST_SECONDS: f64 = 86_400.0;
 
 /// Checks what was configured.
 ///
@@ -169,5 +250,44 @@ pub(super) fn check(limits: &Limits, deadlines: &Deadlines) -> Result<(), Config
             limits.state_bytes
         )));
     }
+    for (name, value, least) in rows(&mut limits.of_worker()) {
+        if *value < least && !(name == "cpu_seconds" && *value == 0) {
+            return Err(ConfigError::Value(format!(
+                "limits.worker_{name} is {value}; no worker does with less than {least}"
+            )));
+        }
+    }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_can_only_tighten() {
+        let limits = Limits::default();
+        assert_eq!(limits.tightened(None).unwrap(), limits.of_worker());
+        let wish = WorkerLimits {
+            memory_bytes: 64 << 20,
+            cpu_seconds: 5,
+            ..WorkerLimits::default()
+        };
+        let tight = limits.tightened(Some(&wish)).unwrap();
+        assert_eq!((tight.memory_bytes, tight.cpu_seconds), (64 << 20, 5));
+        assert_eq!(tight.threads, limits.worker_threads);
+        for wish in [
+            WorkerLimits {
+                memory_bytes: 2 << 30,
+                ..WorkerLimits::default()
+            },
+            WorkerLimits {
+                threads: 1,
+                ..WorkerLimits::default()
+            },
+        ] {
+            let error = limits.tightened(Some(&wish)).unwrap_err();
+            assert!(error.message.contains("(limit \"worker_"), "{error}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use plugpen_proto::Error;
 use plugpen_proto::limits::MAX_TEXT;
-use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, ScanFailure};
+use plugpen_proto::v1::{ErrorReason, PluginDescription, PluginFormat, Recording, ScanFailure};
 use plugpen_proto::worker::{Hello, Probe, Probed};
 use plugpen_warden::Role;
 
@@ -62,6 +62,8 @@ impl<'a> Prober<'a> {
             jail: None,
             path: self.name.clone(),
             bundle: PathBuf::new(),
+            limits: None,
+            recording: Recording::Off,
         };
         let (worker, hello) = self.daemon.launcher.launch(errand, log).await?;
         self.worker = Some(worker);

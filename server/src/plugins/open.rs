@@ -8,10 +8,15 @@ use std::time::Instant;
 use plugpen_proto::Error;
 use plugpen_proto::limits::{MAX_BLOCK_SIZE, MAX_CHANNELS, MAX_TEXT};
 use plugpen_proto::v1::watch_events_response::Event;
-use plugpen_proto::v1::{AudioPath, AudioRings, ErrorReason, OpenOptions, Opened, OpenedPlugin, PluginState};
+use plugpen_proto::v1::{
+    AudioPath, AudioRings, ErrorReason, OpenOptions, Opened, OpenedPlugin, PluginState,
+};
 use plugpen_proto::worker::{Hello, Load};
 use plugpen_warden::{KillCause, Role};
+use tokio::runtime::Handle;
+use tokio::sync::{OnceCell, watch};
 
+use super::recovery::Recovery;
 use super::{Now, Plugin};
 use crate::config::Class;
 use crate::daemon::Daemon;
@@ -78,6 +83,16 @@ pub fn check(options: &OpenOptions) -> Result<(), Error> {
     rings::check_wishes(options)
 }
 
+/// The same, and its limits.
+///
+/// # Errors
+/// As [`check`]; limits that are looser than the daemon's.
+pub fn check_options(daemon: &Daemon, options: &OpenOptions) -> Result<(), Error> {
+    check(options)?;
+    daemon.config.limits.tightened(options.limits.as_ref())?;
+    Ok(())
+}
+
 impl Plugin {
     /// Opens a plugin in this session.
     ///
@@ -89,13 +104,14 @@ impl Plugin {
         mut options: OpenOptions,
         reach: &Reach,
     ) -> Result<(Arc<Self>, Option<AudioRings>), Error> {
-        check(&options)?;
+        check_options(daemon, &options)?;
         if *reach != Reach::Everywhere && !options.grants.is_empty() {
             return Err(Error::new(
                 ErrorReason::NotAllowed,
                 "callers from other machines cannot grant paths of this one; hand files over by StageFile",
             ));
         }
+        session.check_crash_rate(Instant::now())?;
         let place = session.reserve()?;
         let target = discovery::resolve(daemon, &options.path, reach).await?;
         if options.selector.is_empty() {
@@ -116,9 +132,14 @@ impl Plugin {
                 worker: None,
                 audio: None,
                 played_by: None,
+                recovering: 0,
             }),
+            recovery: watch::Sender::new(Recovery::None),
+            identity: OnceCell::new(),
+            daemon: daemon.me.clone(),
+            runtime: Handle::current(),
         });
-        let audio = plugin.start(daemon, options, 1).await?;
+        let audio = plugin.start(daemon, options, 1, true).await?;
         if let Err((error, plugin)) = place.take(plugin.clone()) {
             plugin.close(daemon).await;
             return Err(error);
@@ -135,12 +156,14 @@ impl Plugin {
         Ok((plugin, audio))
     }
 
-    /// Starts a worker, loads the plugin and attaches rings. On an error nothing of it is left.
+    /// Starts a worker, loads the plugin and attaches rings, if that is wished. On an error nothing
+    /// of it is left.
     pub(super) async fn start(
         self: &Arc<Self>,
         daemon: &Daemon,
         options: OpenOptions,
         generation: u64,
+        attach: bool,
     ) -> Result<Option<AudioRings>, Error> {
         let me = Arc::downgrade(self);
         let errand = Errand {
@@ -151,6 +174,8 @@ impl Plugin {
             jail: Some(Jail::wished(&daemon.config, &options)?),
             path: options.path.clone(),
             bundle: self.target.bundle.clone(),
+            limits: Some(daemon.config.limits.tightened(options.limits.as_ref())?),
+            recording: daemon.config.recorder.level(options.recording()),
         };
         let tell = move |told: Told| {
             if let Some(plugin) = Weak::upgrade(&me) {
@@ -158,7 +183,23 @@ impl Plugin {
             }
         };
         let (worker, hello) = daemon.launcher.launch(errand, tell).await?;
-        let playing = self.load(daemon, &worker, hello, options, generation).await;
+        let me = Arc::downgrade(self);
+        worker.on_growth(move |growth| {
+            if let Some(plugin) = Weak::upgrade(&me) {
+                tracing::warn!(
+                    handle = %plugin.handle,
+                    "its memory grows by {:.0} bytes a second, to {} of {}",
+                    growth.bytes_per_second, growth.bytes, growth.limit_bytes
+                );
+                plugin.publish(generation, Event::MemoryGrowth(growth));
+            }
+        });
+        let playing = self.load(daemon, &worker, hello, options, attach).await;
+        if let Err(error) = &playing
+            && let Some(death) = &error.death
+        {
+            self.record(&worker, death);
+        }
         if playing.is_err() {
             worker.close(daemon.close_deadline()).await;
         }
@@ -171,8 +212,9 @@ impl Plugin {
         worker: &Arc<Worker>,
         hello: Hello,
         options: OpenOptions,
-        generation: u64,
+        attach: bool,
     ) -> Result<Option<AudioRings>, Error> {
+        let generation = worker.generation();
         let terms = Terms {
             after_block: 0,
             deadline: daemon.config.deadlines.of(Class::Load),
@@ -199,6 +241,8 @@ impl Plugin {
         opened.sandbox = hello.sandbox;
         opened.session_name.clone_from(&self.session.name);
         opened.death = None;
+        let policy = daemon.config.restarts.policy(options.restart());
+        opened.set_restart(policy);
         let shape = match options.audio_path() {
             AudioPath::None => None,
             _ => Some(rings::shape(&options, &opened, generation)?),
@@ -207,7 +251,7 @@ impl Plugin {
         let audio = match &shape {
             None => None,
             // The device gets rings of its own, once the client has restored what it knows.
-            Some(_) if is_played => None,
+            Some(_) if is_played || !attach => None,
             Some(shape) if options.audio_path() == AudioPath::Stream => {
                 rings::check_stream(shape)?;
                 Some(shape.clone())
@@ -237,7 +281,9 @@ impl Plugin {
         if worker.has_ended().is_some() {
             return false;
         }
+        let restarts = now.opened.restarts;
         now.opened = opened;
+        now.opened.restarts = restarts;
         now.audio = audio;
         now.state = PluginState::Ready;
         now.worker = Some(worker.clone());

@@ -37,6 +37,9 @@ impl<F: FnMut(Told) + Send + 'static> Report for Listener<F> {
                 let mut inner = lock(&self.shared.inner);
                 let pending = inner.pending.remove(&id).ok_or("an answer to no call")?;
                 inner.last_answer = Instant::now();
+                if let Some(recorder) = &self.shared.recorder {
+                    recorder.answered(id);
+                }
                 let answer = match body {
                     Body::Error(error) => Err(worker_error(error)),
                     body => Ok(body),

@@ -155,6 +155,7 @@ async fn restart(client: &Client, handle: &str, sample_rate: f64) -> RestartPlug
     let request = RestartPluginRequest {
         handle: handle.into(),
         sample_rate,
+        ..Default::default()
     };
     client
         .plugins()

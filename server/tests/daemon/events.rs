@@ -77,6 +77,7 @@ async fn a_stream_tells_the_life_of_a_plugin() {
     let request = RestartPluginRequest {
         handle: handle.into(),
         sample_rate: 0.0,
+        ..Default::default()
     };
     let restarted = client
         .plugins()
@@ -92,9 +93,12 @@ async fn a_stream_tells_the_life_of_a_plugin() {
         assert_eq!((event.handle.as_str(), event.generation), (handle, 2));
         told.extend(event.event);
     }
-    let restarts = told
-        .iter()
-        .filter(|e| **e == Event::Restarted(Restarted { worker_pid: pid }));
+    let restarts = told.iter().filter(|e| {
+        **e == Event::Restarted(Restarted {
+            worker_pid: pid,
+            automatic: false,
+        })
+    });
     assert_eq!(restarts.count(), 1);
     client
         .server()

@@ -8,6 +8,7 @@ mod devices;
 mod discovery;
 mod events;
 mod flags;
+mod limits;
 mod open;
 mod sessions;
 mod shutdown;

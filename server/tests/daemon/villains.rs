@@ -116,6 +116,7 @@ async fn a_restart_that_fails_leaves_a_dead_plugin_that_can_be_restarted() {
     let request = RestartPluginRequest {
         handle: plugin.handle.clone(),
         sample_rate: 0.0,
+        ..Default::default()
     };
     let failed = client.plugins().restart_plugin(request.clone()).await;
     fails(failed.map_err(Into::into), ErrorReason::PluginCrashed);

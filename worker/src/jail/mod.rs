@@ -136,7 +136,7 @@ fn build(arguments: &Arguments) -> Vec<(&'static str, Standing)> {
         Err(error) => Standing::absent(error),
     };
     let (uid, capabilities) = identity::assume(arguments, &arguments.private_dir);
-    let limits = limits::set();
+    let limits = limits::set(&arguments.limits);
     let filesystem = filesystem::restrict(
         &arguments.private_dir,
         &arguments.read_only,
@@ -182,11 +182,11 @@ fn namespace(arguments: &Arguments, name: &str) -> Standing {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn build(_: &Arguments) -> Vec<(&'static str, Standing)> {
+fn build(arguments: &Arguments) -> Vec<(&'static str, Standing)> {
     let missing = || Standing::absent(format!("{} has no such layer", std::env::consts::OS));
     LAYERS
         .map(|name| match name {
-            "rlimits" => (name, limits::set()),
+            "rlimits" => (name, limits::set(&arguments.limits)),
             name => (name, missing()),
         })
         .to_vec()

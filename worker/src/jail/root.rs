@@ -21,7 +21,11 @@ use super::filesystem::READ_ONLY;
 use crate::arguments::Arguments;
 
 /// What the private folder holds at most: a client may hand over files of a GiB.
-const PRIVATE: &str = "size=1088m,nr_inodes=16384,mode=0700";
+const PRIVATE: &str = "nr_inodes=16384,mode=0700";
+/// Its bytes where no limit was given.
+const PRIVATE_BYTES: u64 = 1088 << 20;
+/// Room beyond the limit: who uses it is ended by the daemon, which says why.
+const BEYOND: u64 = 64 << 20;
 /// The rest is folders and links only.
 const SKELETON: &str = "size=16m,nr_inodes=65536,mode=0755";
 /// Links followed on the way to one path, as in the kernel.
@@ -117,9 +121,13 @@ impl Root {
         }
         self.mount_proc(&proc, arguments)?;
         let no_code = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+        let bytes = match arguments.limits.disk_bytes {
+            0 => PRIVATE_BYTES,
+            limit => limit.saturating_add(BEYOND),
+        };
         let options = match arguments.user {
-            Some(user) => format!("{PRIVATE},uid={user},gid={user}"),
-            None => PRIVATE.into(),
+            Some(user) => format!("{PRIVATE},size={bytes},uid={user},gid={user}"),
+            None => format!("{PRIVATE},size={bytes}"),
         };
         named(
             "mounting the private folder",

@@ -38,6 +38,12 @@ pub enum KillCause {
     Hang,
     /// It broke the protocol; the text says how.
     Protocol(String),
+    /// It used more memory than it may; the text says how much.
+    Memory(String),
+    /// It used more CPU time than it may.
+    Cpu,
+    /// It exceeded another limit, which the text names.
+    Limit(String),
 }
 
 impl KillCause {
@@ -88,6 +94,11 @@ impl End {
             (ExitStatus::Signaled(libc::SIGKILL), Some(KillCause::Protocol(_))) => {
                 DeathKind::Protocol
             }
+            (ExitStatus::Signaled(libc::SIGKILL), Some(KillCause::Memory(_))) => {
+                DeathKind::MemoryLimit
+            }
+            (ExitStatus::Signaled(libc::SIGKILL), Some(KillCause::Cpu)) => DeathKind::CpuLimit,
+            (ExitStatus::Signaled(libc::SIGKILL), Some(KillCause::Limit(_))) => DeathKind::Limit,
             (ExitStatus::Signaled(libc::SIGKILL), _) => DeathKind::Killed,
             (ExitStatus::Signaled(libc::SIGXCPU), _) => DeathKind::CpuLimit,
             (ExitStatus::Signaled(libc::SIGSYS), _) => DeathKind::Sandbox,

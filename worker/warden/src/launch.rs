@@ -8,6 +8,8 @@ use std::sync::Arc;
 use crate::namespaces::Namespaces;
 use crate::users::User;
 
+use plugpen_proto::v1::WorkerLimits;
+
 /// What a worker is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
@@ -130,6 +132,8 @@ pub struct Launch {
     pub namespaces: Namespaces,
     /// Who it becomes once its jail is built, where the daemon is root.
     pub user: Option<Arc<User>>,
+    /// What it may use. It limits itself as far as the system lets it; nothing is 0.
+    pub limits: Option<WorkerLimits>,
 }
 
 impl Launch {
@@ -170,11 +174,33 @@ impl Launch {
         if let Some(user) = &self.user {
             rest.extend(["--user".into(), user.id().to_string().into()]);
         }
+        let limits = self.limits_words();
+        for word in &limits {
+            words.push(OsStr::new("--limit"));
+            words.push(OsStr::new(word));
+        }
         words
             .into_iter()
             .chain(rest.iter().map(OsString::as_os_str))
             .map(|word| CString::new(word.as_bytes()))
             .collect()
+    }
+
+    /// The limits as the worker takes them: NAME=VALUE.
+    fn limits_words(&self) -> Vec<String> {
+        let Some(limits) = &self.limits else {
+            return Vec::new();
+        };
+        [
+            ("memory", limits.memory_bytes),
+            ("cpu", limits.cpu_seconds),
+            ("descriptors", limits.descriptors),
+            ("disk", limits.disk_bytes),
+        ]
+        .iter()
+        .filter(|(_, value)| *value > 0)
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect()
     }
 
     /// The whole environment: nothing of the daemon's leaks into a worker but `LV2_PATH`. A device
@@ -238,6 +264,10 @@ mod tests {
             read_write: Vec::new(),
             namespaces: Namespaces::default(),
             user: None,
+            limits: Some(WorkerLimits {
+                memory_bytes: 9,
+                ..WorkerLimits::default()
+            }),
         }
     }
 
@@ -249,7 +279,7 @@ mod tests {
     fn the_command_line_is_the_documented_one() {
         assert_eq!(
             strings(launch().arguments().unwrap()).join("|"),
-            "/bin/worker|--role|plugin|--private-dir|/run/w1|--sandbox|required|--read-only|/a b|--read-only|/c"
+            "/bin/worker|--role|plugin|--private-dir|/run/w1|--sandbox|required|--read-only|/a b|--read-only|/c|--limit|memory=9"
         );
     }
 

@@ -64,6 +64,7 @@ fn launch(program: PathBuf, dir: &Path) -> Launch {
         read_write: Vec::new(),
         namespaces: Namespaces::default(),
         user: None,
+        limits: None,
     }
 }
 

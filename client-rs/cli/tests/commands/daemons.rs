@@ -123,3 +123,39 @@ fn the_scan_cache_can_be_looked_at_and_cleared() {
     assert_eq!(run(&["cache", "prune"]), "Forgot 1 file(s)\n");
     assert_eq!(run(&["cache", "clear"]), "Forgot 0 file(s)\n");
 }
+
+#[test]
+fn a_recording_is_exported_and_replayed() {
+    let mut daemon = Daemon::serve();
+    let server = daemon.connect();
+    let target = daemon.target();
+    let plugin = server.open("null:gain", &OpenOptions::default()).unwrap();
+    plugin.set_param(0, 0.25).unwrap();
+    let killed = server.kill(plugin.handle()).unwrap().death.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("crash.bin");
+    let file = file.to_str().unwrap();
+    let report = killed.report_id.as_str();
+    printed(&["--server", &target, "replay", report, "--export", file]);
+    // A plugin that somebody killed does not die of what it was told.
+    let replay = [
+        "--server", &target, "replay", file, "--json", "--times", "2",
+    ];
+    let output = plugpen(&replay).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let lines: Vec<Value> = output
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(
+        (&lines[0]["same"], &lines[0]["calls_made"]),
+        (&false.into(), &1.into())
+    );
+    assert_eq!(lines[0]["recorded"]["kind"], "killed");
+    assert_eq!(lines[0]["replayed"], Value::Null);
+    let (code, said) = failed(&["--server", &target, "replay", "0123456789abcdef"]);
+    assert_eq!(code, Some(3), "{said}");
+}

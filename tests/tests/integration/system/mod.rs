@@ -14,6 +14,7 @@ mod open;
 mod playing;
 mod presets;
 mod real_plugins;
+mod recovery;
 mod refusals;
 mod scanning;
 mod threads;

@@ -62,6 +62,7 @@ plugin_calls! {
     SetPrecisionRequest: State, precision;
     SetTrackPropertiesRequest: Control, |r| text("name", r.name.as_deref().unwrap_or_default());
     GetTimingRequest: Control;
+    GetNumericsRequest: State;
     ListBusesRequest: Control;
     CheckBusesLayoutRequest: State;
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use plugpen_proto::v1::{Death, DeathKind};
 use plugpen_warden::{End, ExitStatus, KillCause, signal_name};
 
+use crate::guards::{Block, Guards};
 use crate::ids;
 
 /// Characters of the last output that a summary quotes; `Death.output` has all of it.
@@ -21,6 +22,10 @@ pub struct LastSeen {
     pub overdue: Option<Duration>,
     /// Which worker of its plugin it was.
     pub generation: u64,
+    /// Where the plugin's buffers were, if they were guarded.
+    pub guards: Guards,
+    /// The block that was played.
+    pub block: Option<Block>,
 }
 
 /// The death of a worker that nobody closed.
@@ -111,6 +116,8 @@ mod tests {
             call: call.into(),
             overdue: Some(Duration::from_secs(10)),
             generation: 2,
+            guards: Guards::default(),
+            block: None,
         };
         let death = death(&end, &seen);
         assert_eq!(

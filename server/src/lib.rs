@@ -23,6 +23,7 @@ mod discovery;
 mod events;
 mod fd_door;
 mod gate;
+mod guards;
 mod ids;
 mod jail_check;
 mod launcher;

@@ -9,6 +9,7 @@ use plugpen_proto::worker::AttachRings;
 use plugpen_shm::{Regions, RingSpec};
 use prost::Message as _;
 
+use crate::guards::Guards;
 use crate::worker_client::{Terms, Worker};
 
 /// Blocks a ring holds where the client leaves it to the daemon. With 8 a chain of two reverbs
@@ -136,8 +137,9 @@ pub async fn attach(
     let request = AttachRings {
         rings: Some(shape.clone()),
     };
-    worker.call(request, terms, fds.into()).await?;
-    worker.set_rings(regions.clone());
+    let attached = worker.call(request, terms, fds.into()).await?;
+    let guards = Guards::new(attached.guard(), attached.guards);
+    worker.set_rings(regions.clone(), guards);
     Ok(regions)
 }
 

@@ -21,6 +21,7 @@ use plugpen_warden::{KillCause, SendError, Warden};
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::deaths::LastSeen;
+use crate::guards::{Block, Guards};
 use crate::lock::lock;
 use listener::Listener;
 
@@ -104,6 +105,8 @@ struct Inner {
     last_answer: Instant,
     hello: Option<oneshot::Sender<Hello>>,
     rings: Option<Arc<Regions>>,
+    /// Where the plugin's buffers are, if they are guarded.
+    guards: Guards,
     /// Blocks completed when that last changed, and when; for the watchdog.
     progress: (u64, Instant),
     overdue: Option<Overdue>,
@@ -160,6 +163,7 @@ impl Worker {
                 last_answer: now,
                 hello: Some(hello),
                 rings: None,
+                guards: Guards::default(),
                 progress: (0, now),
                 overdue: None,
                 permit: Some(birth.permit),
@@ -270,10 +274,11 @@ impl Worker {
         Ok(receiver)
     }
 
-    /// Plays through these regions from now on; they are declared dead with the worker, and
+    /// Plays through these regions and buffers from now on; the regions are declared dead with the worker, and
     /// earlier ones at once.
-    pub fn set_rings(&self, regions: Arc<Regions>) {
+    pub fn set_rings(&self, regions: Arc<Regions>, guards: Guards) {
         let mut inner = lock(&self.shared.inner);
+        inner.guards = guards;
         if self.shared.ended.borrow().is_some() {
             regions.mark_dead();
         }
@@ -375,6 +380,14 @@ impl Inner {
             call: call.to_owned(),
             overdue,
             generation,
+            guards: self.guards.clone(),
+            block: self.rings.as_ref().and_then(|rings| {
+                let header = rings.block_under_way()?;
+                Some(Block {
+                    frames: header.frames,
+                    sample: if header.double { 8 } else { 4 },
+                })
+            }),
         }
     }
 }

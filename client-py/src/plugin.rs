@@ -13,7 +13,10 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use plugpen::{Error, OpenOptions, v1::ErrorReason};
+use plugpen::{
+    Error, OpenOptions,
+    v1::{ErrorReason, Guard},
+};
 use plugpen_proto::limits::MAX_BLOCK_SIZE;
 use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyTuple};
 
@@ -48,6 +51,10 @@ pub use properties::format_name;
 ///         once). It runs where `set_change_callback` says, and cannot change the answer.
 ///     port_types: Types of an LV2 plugin's ports that can be of several, by symbol: "control",
 ///         "audio", "cv", "atom" or a port class's URI. Others keep their default type.
+///     guard: "end" has each audio buffer end, "begin" has it begin at memory that is not there, and
+///         inputs cannot be written: a plugin that leaves its buffers dies where it does, with what
+///         it did in its `Death`. None leaves them as they are. Costs two copies a block.
+///     numerics: Count what is wrong with the numbers in the outputs (`numerics`).
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -73,6 +80,26 @@ pub struct Opening {
     pub plugin: Selector,
     pub audio_callback: Option<Py<PyAny>>,
     pub port_types: Option<BTreeMap<String, String>>,
+    pub guard: Option<GuardName>,
+    pub numerics: bool,
+}
+
+/// Where buffers are guarded, by name.
+pub struct GuardName(Guard);
+
+impl<'py> FromPyObject<'_, 'py> for GuardName {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let name: String = value.extract()?;
+        match name.as_str() {
+            "end" => Ok(Self(Guard::End)),
+            "begin" => Ok(Self(Guard::Begin)),
+            _ => Err(exception(&Error::invalid(format!(
+                "guard must be \"end\", \"begin\" or None, got {name:?}"
+            )))),
+        }
+    }
 }
 
 impl Opening {
@@ -88,6 +115,8 @@ impl Opening {
             sidechain_channels: self.sidechain_channels.saturated(),
             selector: self.plugin.0,
             port_types: self.port_types.unwrap_or_default(),
+            guard: self.guard.map_or(Guard::Unspecified, |guard| guard.0),
+            numerics: self.numerics,
             ..OpenOptions::default()
         };
         let path = self.path.0;
@@ -151,10 +180,10 @@ impl Plugin {
     #[pyo3(signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None, port_types = None
+        audio_callback = None, port_types = None, guard = None, numerics = false
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None)")]
+        port_types=None, guard=None, numerics=False)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -167,6 +196,8 @@ impl Plugin {
         plugin: Selector,
         audio_callback: Option<Py<PyAny>>,
         port_types: Option<BTreeMap<String, String>>,
+        guard: Option<GuardName>,
+        numerics: bool,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -178,6 +209,8 @@ impl Plugin {
             plugin,
             audio_callback,
             port_types,
+            guard,
+            numerics,
         }
         .open(py, None)
     }

@@ -21,7 +21,7 @@ use crate::{
     errors::{OrRaise, death_object},
     notebook::scan_results,
     patience::patiently,
-    plugin::{Opening, Plugin, format_name},
+    plugin::{GuardName, Opening, Plugin, format_name},
 };
 
 /// What `default_server` gave last, and the process it was for.
@@ -94,10 +94,10 @@ impl Server {
     #[pyo3(name = "Plugin", signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None, port_types = None
+        audio_callback = None, port_types = None, guard = None, numerics = false
     ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None)")]
+        port_types=None, guard=None, numerics=False)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn plugin(
         &self,
@@ -111,6 +111,8 @@ impl Server {
         plugin: Selector,
         audio_callback: Option<Py<PyAny>>,
         port_types: Option<BTreeMap<String, String>>,
+        guard: Option<GuardName>,
+        numerics: bool,
     ) -> PyResult<Plugin> {
         Opening {
             path,
@@ -122,6 +124,8 @@ impl Server {
             plugin,
             audio_callback,
             port_types,
+            guard,
+            numerics,
         }
         .open(py, Some(&self.inner))
     }

@@ -38,6 +38,14 @@ pub struct OpenOptions {
     /// `cv`, `atom` or a port class's URI. Others keep their default type. Channels and parameters
     /// are what they are after that.
     pub port_types: BTreeMap<String, String>,
+    /// Where the plugin's audio buffers touch memory that is not there: a plugin that reads or
+    /// writes past its blocks ([`Guard::End`](v1::Guard::End)) or before them
+    /// ([`Guard::Begin`](v1::Guard::Begin)), or writes to its inputs, is ended at once. Only on
+    /// Linux.
+    pub guard: v1::Guard,
+    /// Counts what is wrong with the numbers in the plugin's outputs
+    /// ([`Plugin::numerics`](crate::Plugin::numerics)).
+    pub numerics: bool,
 }
 
 impl Default for OpenOptions {
@@ -54,6 +62,8 @@ impl Default for OpenOptions {
             event_bytes: 0,
             non_realtime: false,
             port_types: BTreeMap::new(),
+            guard: v1::Guard::Unspecified,
+            numerics: false,
         }
     }
 }
@@ -101,6 +111,8 @@ impl OpenOptions {
             // Set where there is someone to tell: `Server::open_observed`.
             observe_host_callbacks: false,
             port_types: self.port_types.clone().into_iter().collect(),
+            guard: self.guard.into(),
+            numerics: self.numerics,
         })
     }
 }

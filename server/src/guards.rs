@@ -72,11 +72,17 @@ impl Guards {
         };
         Some(if address < buffer.address {
             let bytes = buffer.address - address;
-            format!("{} {bytes} bytes before {kind} {channel}{of_block}", verb(access))
+            format!(
+                "{} {bytes} bytes before {kind} {channel}{of_block}",
+                verb(access)
+            )
         } else if address >= end {
             // The access begins there, and takes at least a sample.
             let bytes = past.unwrap_or(address - end).saturating_add(sample);
-            format!("{} {bytes} bytes past {kind} {channel}{of_block}", verb(access))
+            format!(
+                "{} {bytes} bytes past {kind} {channel}{of_block}",
+                verb(access)
+            )
         } else {
             // All of it can be read, so this was no reading.
             format!("wrote to {kind} {channel}{of_block}, which is read-only")
@@ -134,8 +140,18 @@ mod tests {
             (Guard::End, 0x21_000, Write, "wrote 4 bytes past output 1"),
             (Guard::End, 0x21_008, Read, "read 12 bytes past output 1"),
             (Guard::End, 0x1F_FFC, Write, "wrote 4 bytes before output 1"),
-            (Guard::Begin, 0xF_FF0, Unknown, "went 16 bytes before input 0"),
-            (Guard::Begin, 0x21_000, Write, "wrote 3952 bytes past output 1"),
+            (
+                Guard::Begin,
+                0xF_FF0,
+                Unknown,
+                "went 16 bytes before input 0",
+            ),
+            (
+                Guard::Begin,
+                0x21_000,
+                Write,
+                "wrote 3952 bytes past output 1",
+            ),
         ] {
             let expected = format!("{expected} of a 37-frame block");
             check(side, address, access, Some(&expected));
@@ -157,6 +173,10 @@ mod tests {
         let guards = Guards::new(Guard::End, vec![buffer; 10_000]);
         assert_eq!(guards.buffers.len(), MOST);
         let described = guards.describe_fault(u64::MAX - 1, Access::Write, None, PAGE);
-        assert!(described.unwrap().starts_with("wrote 1 bytes before output"));
+        assert!(
+            described
+                .unwrap()
+                .starts_with("wrote 1 bytes before output")
+        );
     }
 }

@@ -369,6 +369,11 @@ impl Plugin {
             {
                 Event::HostCallback(e)
             }
+            worker::event::Event::NumericsFound(e)
+                if now.options.numerics && e.output < now.opened.num_output_channels =>
+            {
+                Event::NumericsFound(e)
+            }
             worker::event::Event::Lost(e) => Event::Lost(e),
             event => {
                 tracing::warn!(handle = %self.handle, ?event, "an event out of range was dropped");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use plugpen_proto::Error;
 use plugpen_proto::limits::{EVENT_BYTES, MAX_CHANNELS, MAX_PARAMETERS, RING_DEPTH};
-use plugpen_proto::v1::{AudioRings, ErrorReason, OpenOptions, OpenedPlugin};
+use plugpen_proto::v1::{AudioRings, ErrorReason, Guard, OpenOptions, OpenedPlugin};
 use plugpen_proto::worker::AttachRings;
 use plugpen_shm::{Regions, RingSpec};
 use prost::Message as _;
@@ -81,6 +81,12 @@ pub fn check_wishes(options: &OpenOptions) -> Result<(), Error> {
                 range.end()
             )));
         }
+    }
+    if Guard::try_from(options.guard).is_err() {
+        return Err(Error::invalid(format!(
+            "guard is {}; it must be 0 (none), 1 (end) or 2 (begin)",
+            options.guard
+        )));
     }
     Ok(())
 }
@@ -180,6 +186,12 @@ mod tests {
         assert_eq!(error.reason, ErrorReason::InvalidInput);
         assert!(check_wishes(&options(512, 3)).is_err());
         assert!(check_wishes(&options(512, 0)).is_ok());
+        let guard = |guard| OpenOptions {
+            guard,
+            ..options(512, 0)
+        };
+        assert!(check_wishes(&guard(3)).is_err());
+        assert!(check_wishes(&guard(Guard::Begin.into())).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, ClassVar, Final, SupportsIndex, TypeAlias, TypedDict, final, overload
+from typing import Any, ClassVar, Final, Literal, SupportsIndex, TypeAlias, TypedDict, final, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -130,6 +130,16 @@ _Vst2Fields: TypeAlias = tuple[
     bool, int, int, str, bytes | None, list[float], list[_Vst2Fields], int
 ]
 
+class _OutputNumerics(TypedDict):
+    samples: int
+    nan: int
+    infinite: int
+    denormal: int
+    clipped: int
+    silent: int
+    peak: float
+    dc: float
+
 class _AudioInfo(TypedDict):
     channels: int
     sample_rate: int
@@ -159,6 +169,8 @@ class Plugin:
         plugin: int | str | None = None,
         audio_callback: Callable[[_HostCallback], object] | None = None,
         port_types: dict[str, str] | None = None,
+        guard: Literal["end", "begin"] | None = None,
+        numerics: bool = False,
     ) -> Self: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -210,6 +222,9 @@ class Plugin:
     def latency_samples(self) -> int: ...
     @property
     def tail_seconds(self) -> float: ...
+    @property
+    def numerics(self) -> list[_OutputNumerics]: ...
+    def reset_numerics(self) -> None: ...
     @property
     def accepts_midi(self) -> bool: ...
     @property
@@ -746,6 +761,8 @@ class Server:
         plugin: int | str | None = None,
         audio_callback: Callable[[_HostCallback], object] | None = None,
         port_types: dict[str, str] | None = None,
+        guard: Literal["end", "begin"] | None = None,
+        numerics: bool = False,
     ) -> Plugin: ...
     def probe(self, path: _Path, plugin: int | str | None = None) -> _PluginInfo: ...
     def scan_directory(self, directory_path: _Path, *, refresh: bool = False) -> ScanResults: ...

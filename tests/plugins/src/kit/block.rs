@@ -226,6 +226,31 @@ impl<'a, S: Sample> Block<'a, S> {
         }
     }
 
+    /// Writes beside an output's frames, and puts back what was there: what it did is seen only
+    /// where that memory is not there.
+    pub fn poke_output(&mut self, channel: usize, frame: usize) {
+        let start = self.audio.outputs[channel].wrapping_add(self.start);
+        let place = start.wrapping_add(frame);
+        // SAFETY: none; that this memory is nobody's is the purpose.
+        unsafe { place.write_volatile(place.read_volatile()) };
+    }
+
+    /// Reads beside an input's frames.
+    pub fn peek_input(&self, channel: usize, frame: usize) -> S {
+        let place = self.audio.inputs[channel].wrapping_add(self.start + frame);
+        // SAFETY: none; as above.
+        unsafe { place.read_volatile() }
+    }
+
+    /// Writes to an input's first frame what is there.
+    pub fn poke_input(&mut self, channel: usize) {
+        let place = self.audio.inputs[channel]
+            .wrapping_add(self.start)
+            .cast_mut();
+        // SAFETY: none; that nobody may is the purpose.
+        unsafe { place.write_volatile(place.read_volatile()) };
+    }
+
     /// The MIDI messages of this stretch, with their frames in it.
     pub fn midi(&self) -> impl Iterator<Item = (usize, &'a [u8])> + use<'a, S> {
         let (start, end) = (self.start, self.start + self.frames);

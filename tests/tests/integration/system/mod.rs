@@ -6,6 +6,7 @@ mod command_line;
 mod daemon;
 pub(crate) mod deaths;
 mod folders;
+mod guards;
 mod kill_storm;
 mod leaks;
 mod open;

@@ -15,7 +15,7 @@ use std::sync::{
 
 use plugpen::{
     Error, OpenOptions,
-    v1::{ErrorReason, Guard},
+    v1::{Deadlines, ErrorReason, Guard},
 };
 use plugpen_proto::limits::MAX_BLOCK_SIZE;
 use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyTuple};
@@ -55,6 +55,9 @@ pub use properties::format_name;
 ///         inputs cannot be written: a plugin that leaves its buffers dies where it does, with what
 ///         it did in its `Death`. None leaves them as they are. Costs two copies a block.
 ///     numerics: Count what is wrong with the numbers in the outputs (`numerics`).
+///     deadlines: Seconds after which the plugin's process is ended as hung, by kind: "load", "state"
+///         (calls that stop the audio), "control" (other calls) and "block". The daemon's count for
+///         those that are left out.
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -82,6 +85,30 @@ pub struct Opening {
     pub port_types: Option<BTreeMap<String, String>>,
     pub guard: Option<GuardName>,
     pub numerics: bool,
+    pub deadlines: Option<BTreeMap<String, f64>>,
+}
+
+/// Deadlines by name.
+///
+/// # Errors
+/// `InvalidInput` for another name.
+fn deadlines(named: Option<BTreeMap<String, f64>>) -> PyResult<Deadlines> {
+    let mut deadlines = Deadlines::default();
+    for (name, seconds) in named.unwrap_or_default() {
+        let place = match name.as_str() {
+            "load" => &mut deadlines.load_seconds,
+            "state" => &mut deadlines.state_seconds,
+            "control" => &mut deadlines.control_seconds,
+            "block" => &mut deadlines.block_seconds,
+            _ => {
+                return Err(exception(&Error::invalid(format!(
+                    "deadlines may have \"load\", \"state\", \"control\" and \"block\", got {name:?}"
+                ))));
+            }
+        };
+        *place = seconds;
+    }
+    Ok(deadlines)
 }
 
 /// Where buffers are guarded, by name.
@@ -117,6 +144,7 @@ impl Opening {
             port_types: self.port_types.unwrap_or_default(),
             guard: self.guard.map_or(Guard::Unspecified, |guard| guard.0),
             numerics: self.numerics,
+            deadlines: deadlines(self.deadlines)?,
             ..OpenOptions::default()
         };
         let path = self.path.0;
@@ -180,10 +208,11 @@ impl Plugin {
     #[pyo3(signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None, port_types = None, guard = None, numerics = false
+        audio_callback = None, port_types = None, guard = None, numerics = false,
+        deadlines = None
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None, guard=None, numerics=False)")]
+        port_types=None, guard=None, numerics=False, deadlines=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -198,6 +227,7 @@ impl Plugin {
         port_types: Option<BTreeMap<String, String>>,
         guard: Option<GuardName>,
         numerics: bool,
+        deadlines: Option<BTreeMap<String, f64>>,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -211,6 +241,7 @@ impl Plugin {
             port_types,
             guard,
             numerics,
+            deadlines,
         }
         .open(py, None)
     }

@@ -94,10 +94,11 @@ impl Server {
     #[pyo3(name = "Plugin", signature = (
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
-        audio_callback = None, port_types = None, guard = None, numerics = false
+        audio_callback = None, port_types = None, guard = None, numerics = false,
+        deadlines = None
     ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
-        port_types=None, guard=None, numerics=False)")]
+        port_types=None, guard=None, numerics=False, deadlines=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn plugin(
         &self,
@@ -113,6 +114,7 @@ impl Server {
         port_types: Option<BTreeMap<String, String>>,
         guard: Option<GuardName>,
         numerics: bool,
+        deadlines: Option<BTreeMap<String, f64>>,
     ) -> PyResult<Plugin> {
         Opening {
             path,
@@ -126,6 +128,7 @@ impl Server {
             port_types,
             guard,
             numerics,
+            deadlines,
         }
         .open(py, Some(&self.inner))
     }

@@ -46,6 +46,9 @@ pub struct OpenOptions {
     /// Counts what is wrong with the numbers in the plugin's outputs
     /// ([`Plugin::numerics`](crate::Plugin::numerics)).
     pub numerics: bool,
+    /// Seconds that the plugin's process may take before it is ended; 0 leaves it to the daemon.
+    /// The client itself does not wait longer than the daemon's defaults let it.
+    pub deadlines: v1::Deadlines,
 }
 
 impl Default for OpenOptions {
@@ -64,6 +67,7 @@ impl Default for OpenOptions {
             port_types: BTreeMap::new(),
             guard: v1::Guard::Unspecified,
             numerics: false,
+            deadlines: v1::Deadlines::default(),
         }
     }
 }
@@ -113,6 +117,7 @@ impl OpenOptions {
             port_types: self.port_types.clone().into_iter().collect(),
             guard: self.guard.into(),
             numerics: self.numerics,
+            deadlines: Some(self.deadlines),
         })
     }
 }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::discovery::SearchPaths;
 use crate::runtime_dir;
+pub(crate) use bounds::check_own;
 pub use bounds::{Class, Deadlines, Limits};
 
 /// The command line of `plugpend`.

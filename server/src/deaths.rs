@@ -67,6 +67,13 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             };
             format!("{name} broke the protocol {when} and was killed: {how}")
         }
+        DeathKind::Flood => {
+            let how = match &end.cause {
+                Some(KillCause::Flood(how)) => how.as_str(),
+                _ => "unknown",
+            };
+            format!("{name} flooded the daemon with messages {when} and was killed: {how}")
+        }
         DeathKind::CpuLimit => format!("{name} used up its CPU time {when}"),
         DeathKind::Sandbox => {
             format!("{name} was ended by the sandbox {when} (SIGSYS: a forbidden system call)")
@@ -149,6 +156,12 @@ mod tests {
             Some(KillCause::Protocol("noise".into())),
             "SetState",
             "MDA EPiano broke the protocol during set_state and was killed: noise",
+        );
+        check(
+            Signaled(9),
+            Some(KillCause::Flood("too many".into())),
+            "process",
+            "MDA EPiano flooded the daemon with messages during process and was killed: too many",
         );
         check(
             Signaled(9),

@@ -15,7 +15,7 @@ use plugpen_proto::worker::{self, AttachStage};
 use plugpen_shm::Regions;
 use plugpen_warden::KillCause;
 
-use crate::config::Class;
+use crate::config::{Class, Deadlines};
 use crate::daemon::Daemon;
 use crate::discovery::Target;
 use crate::lock::lock;
@@ -89,6 +89,12 @@ impl Plugin {
         opened
     }
 
+    /// How long its worker may take: the daemon's, or its own.
+    pub fn deadlines(&self, daemon: &Daemon) -> Deadlines {
+        let now = lock(&self.now);
+        daemon.config.deadlines.with(now.options.deadlines.as_ref())
+    }
+
     /// The generation of its worker.
     pub fn generation(&self) -> u64 {
         lock(&self.now).opened.generation
@@ -116,11 +122,14 @@ impl Plugin {
         let worker = self.worker()?;
         let shape = lock(&self.now).audio.clone();
         let shape = shape.ok_or_else(|| without_audio(&self.handle))?;
+        let deadlines = self.deadlines(daemon);
+        let rate = lock(&self.now).options.sample_rate;
         let terms = Terms {
             after_block: 0,
-            deadline: daemon.config.deadlines.of(Class::State),
+            deadline: deadlines.of(Class::State),
         };
-        let regions = rings::attach(&worker, &shape, terms).await?;
+        let block_deadline = deadlines.of_block(shape.max_frames, rate);
+        let regions = rings::attach(&worker, &shape, terms, block_deadline).await?;
         Ok((shape, regions))
     }
 

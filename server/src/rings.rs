@@ -1,6 +1,7 @@
 //! The rings of a worker: their shape, and how the two ends get at them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugpen_proto::Error;
 use plugpen_proto::limits::{EVENT_BYTES, MAX_CHANNELS, MAX_PARAMETERS, RING_DEPTH};
@@ -127,6 +128,7 @@ pub async fn attach(
     worker: &Worker,
     shape: &AudioRings,
     terms: Terms,
+    block_deadline: Duration,
 ) -> Result<Arc<Regions>, Error> {
     let no_memory = |error: plugpen_shm::RegionError| {
         Error::new(
@@ -145,7 +147,7 @@ pub async fn attach(
     };
     let attached = worker.call(request, terms, fds.into()).await?;
     let guards = Guards::new(attached.guard(), attached.guards);
-    worker.set_rings(regions.clone(), guards);
+    worker.set_rings(regions.clone(), guards, block_deadline);
     Ok(regions)
 }
 

@@ -101,10 +101,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     let daemon = Arc::new(Daemon::new(config, launcher, FdDoor::new(dir.door())));
     let background = [
         tokio::spawn(daemon.door.clone().serve(door)),
-        tokio::spawn(watchdog::watch(
-            daemon.launcher.clone(),
-            Duration::from_secs_f64(daemon.config.deadlines.block_seconds),
-        )),
+        tokio::spawn(watchdog::watch(daemon.launcher.clone())),
         tokio::spawn({
             let daemon = daemon.clone();
             async move { daemon.close_abandoned().await }

@@ -9,7 +9,7 @@ use crate::launcher::Launcher;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Watches all workers for ever.
-pub async fn watch(launcher: Arc<Launcher>, block_deadline: Duration) {
+pub async fn watch(launcher: Arc<Launcher>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -19,7 +19,7 @@ pub async fn watch(launcher: Arc<Launcher>, block_deadline: Duration) {
         }
         let now = Instant::now();
         for worker in workers {
-            worker.check(now, block_deadline);
+            worker.check(now);
         }
         ticks.tick().await;
     }

@@ -107,6 +107,8 @@ struct Inner {
     rings: Option<Arc<Regions>>,
     /// Where the plugin's buffers are, if they are guarded.
     guards: Guards,
+    /// How long it may owe a block of these rings.
+    block_deadline: Duration,
     /// Blocks completed when that last changed, and when; for the watchdog.
     progress: (u64, Instant),
     overdue: Option<Overdue>,
@@ -164,6 +166,7 @@ impl Worker {
                 hello: Some(hello),
                 rings: None,
                 guards: Guards::default(),
+                block_deadline: Duration::MAX,
                 progress: (0, now),
                 overdue: None,
                 permit: Some(birth.permit),
@@ -276,9 +279,10 @@ impl Worker {
 
     /// Plays through these regions and buffers from now on; the regions are declared dead with the worker, and
     /// earlier ones at once.
-    pub fn set_rings(&self, regions: Arc<Regions>, guards: Guards) {
+    pub fn set_rings(&self, regions: Arc<Regions>, guards: Guards, block_deadline: Duration) {
         let mut inner = lock(&self.shared.inner);
         inner.guards = guards;
+        inner.block_deadline = block_deadline;
         if self.shared.ended.borrow().is_some() {
             regions.mark_dead();
         }
@@ -324,14 +328,12 @@ impl Worker {
 
     /// Kills it if the call that runs is overdue, or if blocks wait and none was completed for
     /// that long, but for the calls that stop the audio. For the watchdog.
-    pub fn check(&self, now: Instant, block_deadline: Duration) {
+    pub fn check(&self, now: Instant) {
         let mut inner = lock(&self.shared.inner);
         if self.shared.ended.borrow().is_some() || inner.overdue.is_some() {
             return;
         }
-        inner.overdue = inner
-            .call_overdue(now)
-            .or_else(|| inner.block_overdue(now, block_deadline));
+        inner.overdue = inner.call_overdue(now).or_else(|| inner.block_overdue(now));
         if inner.overdue.is_some() {
             self.warden().kill(KillCause::Hang);
         }
@@ -346,7 +348,8 @@ impl Inner {
         late.then_some(Overdue::Call(oldest.deadline))
     }
 
-    fn block_overdue(&mut self, now: Instant, deadline: Duration) -> Option<Overdue> {
+    fn block_overdue(&mut self, now: Instant) -> Option<Overdue> {
+        let deadline = self.block_deadline;
         let progress = self.rings.as_ref()?.progress();
         let (completed, since) = self.progress;
         // A call that stops the audio has a deadline of its own. Others must not keep a hanging

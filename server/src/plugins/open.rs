@@ -13,7 +13,7 @@ use plugpen_proto::worker::{Hello, Load};
 use plugpen_warden::{KillCause, Role};
 
 use super::{Now, Plugin};
-use crate::config::Class;
+use crate::config::{Class, check_own};
 use crate::daemon::Daemon;
 use crate::discovery::{self, Target};
 use crate::launcher::Errand;
@@ -73,6 +73,9 @@ pub fn check(options: &OpenOptions) -> Result<(), Error> {
         return Err(Error::invalid(format!(
             "selector is longer than {MAX_TEXT} bytes"
         )));
+    }
+    if let Some(deadlines) = &options.deadlines {
+        check_own(deadlines)?;
     }
     rings::check_wishes(options)
 }
@@ -162,9 +165,10 @@ impl Plugin {
         options: OpenOptions,
         generation: u64,
     ) -> Result<Option<AudioRings>, Error> {
+        let deadlines = daemon.config.deadlines.with(options.deadlines.as_ref());
         let terms = Terms {
             after_block: 0,
-            deadline: daemon.config.deadlines.of(Class::Load),
+            deadline: deadlines.of(Class::Load),
         };
         let load = Load {
             options: Some(options.clone()),
@@ -198,7 +202,8 @@ impl Plugin {
             // The device gets rings of its own, once the client has restored what it knows.
             Some(_) if is_played => None,
             Some(shape) => {
-                let regions = rings::attach(worker, shape, terms).await?;
+                let block_deadline = deadlines.of_block(shape.max_frames, options.sample_rate);
+                let regions = rings::attach(worker, shape, terms, block_deadline).await?;
                 Some(daemon.ticket(shape.clone(), &regions)?)
             }
         };

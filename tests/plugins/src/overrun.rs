@@ -52,16 +52,16 @@ impl Plugin for Overrun {
             2 => return drop(std::hint::black_box(block.peek_input(0, frames + far - 1))),
             3 => return block.poke_output(1, 0_usize.wrapping_sub(far)),
             4 => return block.poke_input(1),
-            5 => (None, Some(f64::NAN)),
-            6 => (Some(f64::INFINITY), None),
-            7 => (Some(1e-40), Some(0.0)),
-            8 => (Some(2.0), Some(0.5)),
+            5 => (None, Some(S::of(f64::NAN))),
+            6 => (Some(S::of(f64::INFINITY)), None),
+            7 => (Some(S::DENORMAL), Some(S::ZERO)),
+            8 => (Some(S::of(2.0)), Some(S::of(0.5))),
             _ => (None, None),
         };
         for (channel, sample) in [first, second].into_iter().enumerate() {
-            for frame in 0..frames {
-                if let Some(sample) = sample {
-                    block.put(channel, frame, S::of(sample));
+            if let Some(sample) = sample {
+                for frame in 0..frames {
+                    block.put(channel, frame, sample);
                 }
             }
         }

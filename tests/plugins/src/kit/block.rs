@@ -9,6 +9,8 @@ use super::{Plugin, Values, demand};
 pub trait Sample: Copy + 'static {
     /// Silence.
     const ZERO: Self;
+    /// The smallest there is above it, which arithmetic may take for zero.
+    const DENORMAL: Self;
     /// The nearest value.
     fn of(value: f64) -> Self;
     /// The same value.
@@ -17,6 +19,7 @@ pub trait Sample: Copy + 'static {
 
 impl Sample for f32 {
     const ZERO: Self = 0.0;
+    const DENORMAL: Self = Self::from_bits(1);
     fn of(value: f64) -> Self {
         #[allow(clippy::cast_possible_truncation, reason = "the nearest is meant")]
         let narrow = value as f32;
@@ -29,6 +32,7 @@ impl Sample for f32 {
 
 impl Sample for f64 {
     const ZERO: Self = 0.0;
+    const DENORMAL: Self = Self::from_bits(1);
     fn of(value: f64) -> Self {
         value
     }

@@ -55,7 +55,11 @@ fn a_plugin_that_leaves_its_buffers_dies_where_they_are_guarded() {
             let error = play(&plugin, 37).unwrap_err();
             assert_eq!(error.reason, ErrorReason::PluginCrashed, "{what}: {error}");
             let death = error.death.unwrap();
-            assert_eq!((death.kind(), death.signal), (DeathKind::Signal, 11), "{what}");
+            assert_eq!(
+                (death.kind(), death.signal),
+                (DeathKind::Signal, 11),
+                "{what}"
+            );
         }
     });
 }

@@ -120,7 +120,7 @@ pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// Runs the calling test's `body` in a process of its own, so that what it counts (descriptors,
 /// threads, memory) is only its own.
 #[track_caller]
-fn alone(body: impl FnOnce()) {
+pub(crate) fn alone(body: impl FnOnce()) {
     const MARK: &str = "PLUGPEN_TEST_ALONE";
     if std::env::var_os(MARK).is_some() {
         return body();
@@ -142,7 +142,7 @@ fn alone(body: impl FnOnce()) {
 }
 
 /// Whether the long versions of the tests were asked for (`./dev test --full`).
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var_os("PLUGPEN_FULL").is_some()
 }
 

@@ -2,6 +2,7 @@
 //! [`table`] says what becomes of each, and the tests hold it to the letter: an attack that is
 //! listed as open and fails is a failure as well.
 
+mod chaos;
 mod cpp;
 mod document;
 mod ordinary;

@@ -586,7 +586,7 @@ const DEATHS: &[Attack] = &[
     attack(
         "flood-to-daemon",
         "writes events into its control channel without end",
-        HANG,
+        Fate::Ends(DeathKind::Flood, &[9]),
         Harmful,
     ),
     attack(

@@ -57,7 +57,8 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             "{name} was killed from outside {when} (SIGKILL: the out-of-memory killer or a person)"
         ),
         DeathKind::Hang => {
-            let limit = seen.overdue.unwrap_or_default().as_secs_f64();
+            // A block's has the block's own length in it.
+            let limit = (seen.overdue.unwrap_or_default().as_secs_f64() * 100.0).round() / 100.0;
             format!("{name} hung {when}: no answer within {limit} s, so it was killed")
         }
         DeathKind::Protocol => {

@@ -3,6 +3,8 @@
 use plugpen::v1::{DeathKind, ErrorReason, Guard};
 use plugpen::{EventList, OpenOptions, Plugin, Result};
 
+use plugpen_tests::places::{real_bundle, real_vst3};
+
 use crate::conformance::format::{Format, LV2, VST2, VST3};
 use crate::system::{play_events, server};
 
@@ -112,4 +114,57 @@ fn what_is_wrong_with_numbers_is_counted_by_output() {
     let without = LV2.open(&server, "overrun");
     let error = without.numerics(false).unwrap_err();
     assert_eq!(error.reason, ErrorReason::WrongState, "{error}");
+}
+
+/// ZynAddSubFX's effects compute blocks of their own size into the buffers that they are given,
+/// whatever that block's size is.
+#[test]
+fn real_plugins_that_run_over_are_caught() {
+    let server = server();
+    let names = [
+        "ZynAlienWah",
+        "ZynChorus",
+        "ZynEcho",
+        "ZynPhaser",
+        "ZynReverb",
+    ];
+    let bundles = names.map(|name| real_bundle(&format!("{name}.lv2")));
+    for bundle in bundles.into_iter().flatten() {
+        let bundle = bundle.to_str().unwrap();
+        let quiet = server.open(bundle, &OpenOptions::default()).unwrap();
+        let plugin = server.open(bundle, &guarded(Guard::End)).unwrap();
+        for _ in 0..4 {
+            play(&quiet, 37).unwrap();
+        }
+        let error = (0..4).find_map(|_| play(&plugin, 37).err()).unwrap();
+        assert_eq!(
+            error.reason,
+            ErrorReason::PluginCrashed,
+            "{bundle}: {error}"
+        );
+        assert_eq!(error.death.unwrap().signal, 11, "{bundle}");
+    }
+}
+
+/// The VST3 of ZamEQ2 says that its parameters are 0 at first, which makes its filters none.
+#[test]
+fn a_real_plugin_that_gives_nan_is_told_from_one_that_does_not() {
+    let server = server();
+    let options = OpenOptions {
+        numerics: true,
+        ..OpenOptions::default()
+    };
+    for (name, gives_nan) in [("ZamEQ2.vst3", true), ("ZamVerb.vst3", false)] {
+        let Some(bundle) = real_vst3(name) else {
+            continue;
+        };
+        let plugin = server.open(bundle.to_str().unwrap(), &options).unwrap();
+        for _ in 0..10 {
+            play(&plugin, 64).unwrap();
+        }
+        let outputs = plugin.numerics(false).unwrap();
+        assert!(outputs.iter().all(|output| output.samples == 640), "{name}");
+        let nan = outputs.iter().any(|output| output.nan > 0);
+        assert_eq!(nan, gives_nan, "{name}: {outputs:?}");
+    }
 }

@@ -88,7 +88,11 @@ fn note_channel(request: &ListNoteExpressionsRequest) -> Result<(), Error> {
     )))
 }
 
-fn text(name: &str, value: &str) -> Result<(), Error> {
+/// Whether a text is short enough.
+///
+/// # Errors
+/// It is not.
+pub fn text(name: &str, value: &str) -> Result<(), Error> {
     if value.len() <= MAX_TEXT {
         return Ok(());
     }

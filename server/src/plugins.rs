@@ -282,12 +282,12 @@ impl Plugin {
     ///
     /// # Errors
     /// The plugin is closed, dead or being restarted; its worker is still there at the deadline.
-    pub async fn kill(&self, daemon: &Daemon) -> Result<OpenedPlugin, Error> {
+    pub async fn kill(&self, daemon: &Daemon, cause: KillCause) -> Result<OpenedPlugin, Error> {
         let worker = self.worker()?;
         if let Some(Ended::Died(death)) = worker.has_ended() {
             return Err(Error::dead(Death::clone(&death)));
         }
-        worker.kill(KillCause::Asked);
+        worker.kill(cause);
         let ended = tokio::time::timeout(daemon.close_deadline(), worker.ended()).await;
         let mut opened = self.describe();
         match ended {

@@ -15,7 +15,7 @@ use std::sync::{
 
 use plugpen::{
     Error, OpenOptions,
-    v1::{ErrorReason, PathGrant},
+    v1::{Deadlines, ErrorReason, Guard, PathGrant},
 };
 use plugpen_proto::limits::MAX_BLOCK_SIZE;
 use pyo3::{PyTraverseError, PyVisit, prelude::*, types::PyTuple};
@@ -67,6 +67,13 @@ pub use properties::format_name;
 ///         "off". None is what the daemon is configured for, else "full".
 ///     limits: What its process may use at most, of `memory_bytes`, `cpu_seconds`, `threads`,
 ///         `descriptors` and `disk_bytes`. The daemon's own limits can only be tightened.
+///     guard: "end" has each audio buffer end, "begin" has it begin at memory that is not there, and
+///         inputs cannot be written: a plugin that leaves its buffers dies where it does, with what
+///         it did in its `Death`. None leaves them as they are. Costs two copies a block.
+///     numerics: Count what is wrong with the numbers in the outputs (`numerics`).
+///     deadlines: Seconds after which the plugin's process is ended as hung, by kind: "load", "state"
+///         (calls that stop the audio), "control" (other calls) and "block". The daemon's count for
+///         those that are left out.
 ///
 /// Raises:
 ///     PluginNotFound: There is no such file, or no plugin in it.
@@ -96,6 +103,9 @@ pub struct Opening {
     pub sandbox_mode: Option<String>,
     pub grants: Option<BTreeMap<PathText, String>>,
     pub care: Care,
+    pub guard: Option<GuardName>,
+    pub numerics: bool,
+    pub deadlines: Option<BTreeMap<String, f64>>,
 }
 
 fn parsed<T>(word: Option<String>, parse: fn(&str) -> plugpen::Result<T>) -> PyResult<Option<T>> {
@@ -125,6 +135,47 @@ fn grants(paths: BTreeMap<PathText, String>) -> PyResult<Vec<PathGrant>> {
     paths.into_iter().map(grant).collect()
 }
 
+/// Deadlines by name.
+///
+/// # Errors
+/// `InvalidInput` for another name.
+fn deadlines(named: Option<BTreeMap<String, f64>>) -> PyResult<Deadlines> {
+    let mut deadlines = Deadlines::default();
+    for (name, seconds) in named.unwrap_or_default() {
+        let place = match name.as_str() {
+            "load" => &mut deadlines.load_seconds,
+            "state" => &mut deadlines.state_seconds,
+            "control" => &mut deadlines.control_seconds,
+            "block" => &mut deadlines.block_seconds,
+            _ => {
+                return Err(exception(&Error::invalid(format!(
+                    "deadlines may have \"load\", \"state\", \"control\" and \"block\", got {name:?}"
+                ))));
+            }
+        };
+        *place = seconds;
+    }
+    Ok(deadlines)
+}
+
+/// Where buffers are guarded, by name.
+pub struct GuardName(Guard);
+
+impl<'py> FromPyObject<'_, 'py> for GuardName {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let name: String = value.extract()?;
+        match name.as_str() {
+            "end" => Ok(Self(Guard::End)),
+            "begin" => Ok(Self(Guard::Begin)),
+            _ => Err(exception(&Error::invalid(format!(
+                "guard must be \"end\", \"begin\" or None, got {name:?}"
+            )))),
+        }
+    }
+}
+
 impl Opening {
     /// Opens the plugin on a server, or on this process's own.
     pub fn open(self, py: Python<'_>, server: Option<&plugpen::Server>) -> PyResult<Plugin> {
@@ -141,6 +192,9 @@ impl Opening {
             sandbox: parsed(self.sandbox, plugpen::sandbox_level)?,
             sandbox_mode: parsed(self.sandbox_mode, plugpen::sandbox_mode)?,
             grants: grants(self.grants.unwrap_or_default())?,
+            guard: self.guard.map_or(Guard::Unspecified, |guard| guard.0),
+            numerics: self.numerics,
+            deadlines: deadlines(self.deadlines)?,
             ..OpenOptions::default()
         };
         self.care.apply(&mut options)?;
@@ -206,11 +260,12 @@ impl Plugin {
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
         audio_callback = None, port_types = None, sandbox = None, sandbox_mode = None,
-        grants = None, restart = None, recording = None, limits = None
+        grants = None, restart = None, recording = None, limits = None, guard = None,
+        numerics = false, deadlines = None
     ), text_signature = "(path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
         port_types=None, sandbox=None, sandbox_mode=None, grants=None, restart=None, \
-        recording=None, limits=None)")]
+        recording=None, limits=None, guard=None, numerics=False, deadlines=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn new(
         py: Python<'_>,
@@ -229,6 +284,9 @@ impl Plugin {
         restart: Option<String>,
         recording: Option<String>,
         limits: Option<BTreeMap<String, u64>>,
+        guard: Option<GuardName>,
+        numerics: bool,
+        deadlines: Option<BTreeMap<String, f64>>,
     ) -> PyResult<Self> {
         Opening {
             path,
@@ -248,6 +306,9 @@ impl Plugin {
                 recording,
                 limits,
             },
+            guard,
+            numerics,
+            deadlines,
         }
         .open(py, None)
     }

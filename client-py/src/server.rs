@@ -21,7 +21,7 @@ use crate::{
     errors::{OrRaise, death_object},
     notebook::scan_results,
     patience::patiently,
-    plugin::{Opening, Plugin, format_name},
+    plugin::{GuardName, Opening, Plugin, format_name},
     recovery::{Care, What, replay_dict},
 };
 
@@ -96,11 +96,12 @@ impl Server {
         path, sample_rate = 48000.0, max_block_size = Int(512), in_channels = Int(2),
         out_channels = Int(2), sidechain_channels = Int(0), *, plugin = Selector::default(),
         audio_callback = None, port_types = None, sandbox = None, sandbox_mode = None,
-        grants = None, restart = None, recording = None, limits = None
+        grants = None, restart = None, recording = None, limits = None, guard = None,
+        numerics = false, deadlines = None
     ), text_signature = "($self, path, sample_rate=48000.0, max_block_size=512, in_channels=2, \
         out_channels=2, sidechain_channels=0, *, plugin=None, audio_callback=None, \
         port_types=None, sandbox=None, sandbox_mode=None, grants=None, restart=None, \
-        recording=None, limits=None)")]
+        recording=None, limits=None, guard=None, numerics=False, deadlines=None)")]
     #[allow(clippy::too_many_arguments, reason = "the contract's signature")]
     fn plugin(
         &self,
@@ -120,6 +121,9 @@ impl Server {
         restart: Option<String>,
         recording: Option<String>,
         limits: Option<BTreeMap<String, u64>>,
+        guard: Option<GuardName>,
+        numerics: bool,
+        deadlines: Option<BTreeMap<String, f64>>,
     ) -> PyResult<Plugin> {
         Opening {
             path,
@@ -139,6 +143,9 @@ impl Server {
                 recording,
                 limits,
             },
+            guard,
+            numerics,
+            deadlines,
         }
         .open(py, Some(&self.inner))
     }

@@ -28,6 +28,7 @@ impl Server {
                 _ => String::new(),
             },
             worker_pid,
+            broken_rings: String::new(),
         };
         let killed = self.check()?.call(
             Call::new("KillPlugin", QUICK),

@@ -237,6 +237,15 @@ impl Events {
                 tracing::debug!(plugin = %plugin.name(), source = ?line.source(), "{}", line.text);
                 return;
             }
+            Event::NumericsFound(found) => {
+                let what = match (found.nan, found.infinite) {
+                    (true, false) => "samples that are no numbers (NaN)",
+                    (false, true) => "infinite samples",
+                    _ => "samples that are no numbers (NaN), and infinite ones",
+                };
+                tracing::warn!(plugin = %plugin.name(), output = found.output, "the plugin gave {what}");
+                return;
+            }
             Event::Lost(lost) => {
                 plugin.lost_events(lost.count);
                 return;

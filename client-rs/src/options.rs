@@ -80,6 +80,17 @@ pub struct OpenOptions {
     pub recording: v1::Recording,
     /// What its worker may use at most; 0 for what the daemon allows, more is refused.
     pub limits: v1::WorkerLimits,
+    /// Where the plugin's audio buffers touch memory that is not there: a plugin that reads or
+    /// writes past its blocks ([`Guard::End`](v1::Guard::End)) or before them
+    /// ([`Guard::Begin`](v1::Guard::Begin)), or writes to its inputs, is ended at once. Only on
+    /// Linux.
+    pub guard: v1::Guard,
+    /// Counts what is wrong with the numbers in the plugin's outputs
+    /// ([`Plugin::numerics`](crate::Plugin::numerics)).
+    pub numerics: bool,
+    /// Seconds that the plugin's process may take before it is ended; 0 leaves it to the daemon.
+    /// The client itself does not wait longer than the daemon's defaults let it.
+    pub deadlines: v1::Deadlines,
 }
 
 impl Default for OpenOptions {
@@ -102,6 +113,9 @@ impl Default for OpenOptions {
             restart: v1::RestartPolicy::Unspecified,
             recording: v1::Recording::Unspecified,
             limits: v1::WorkerLimits::default(),
+            guard: v1::Guard::Unspecified,
+            numerics: false,
+            deadlines: v1::Deadlines::default(),
         }
     }
 }
@@ -152,6 +166,9 @@ impl OpenOptions {
             restart: self.restart.into(),
             recording: self.recording.into(),
             limits: Some(self.limits),
+            guard: self.guard.into(),
+            numerics: self.numerics,
+            deadlines: Some(self.deadlines),
         })
     }
 }

@@ -104,4 +104,5 @@ worker_calls! {
     ListMidiPorts: ListMidiPortsRequest => ListMidiPortsResponse;
     OpenMidiIn: OpenMidiInRequest => OpenMidiInResponse;
     SetDeviceMix: SetDeviceMixRequest => SetDeviceMixResponse;
+    GetNumerics: GetNumericsRequest => GetNumericsResponse, parks;
 }

@@ -96,14 +96,6 @@ impl Api {
         self.session(request)?.plugin(handle)
     }
 
-    /// How a call of this kind is made.
-    fn terms<R: PluginCall, T>(&self, request: &Request<T>) -> Result<Terms, Error> {
-        Ok(Terms {
-            after_block: self.caller(request)?.after_block,
-            deadline: self.0.config.deadlines.of(R::CLASS),
-        })
-    }
-
     /// Passes a call on to the plugin's worker.
     async fn pass<R: PluginCall>(
         &self,
@@ -111,7 +103,10 @@ impl Api {
     ) -> Result<Response<R::Response>, Status> {
         let plugin = self.plugin(&request, request.get_ref().handle())?;
         request.get_ref().check()?;
-        let terms = self.terms::<R, _>(&request)?;
+        let terms = Terms {
+            after_block: self.caller(&request)?.after_block,
+            deadline: plugin.deadlines(&self.0).of(R::CLASS),
+        };
         let worker = plugin.worker()?;
         let answer = worker.call(request.into_inner(), terms, Vec::new()).await?;
         Ok(Response::new(answer))

@@ -62,6 +62,7 @@ plugin_calls! {
     SetPrecisionRequest: State, precision;
     SetTrackPropertiesRequest: Control, |r| text("name", r.name.as_deref().unwrap_or_default());
     GetTimingRequest: Control;
+    GetNumericsRequest: State;
     ListBusesRequest: Control;
     CheckBusesLayoutRequest: State;
 }
@@ -87,7 +88,11 @@ fn note_channel(request: &ListNoteExpressionsRequest) -> Result<(), Error> {
     )))
 }
 
-fn text(name: &str, value: &str) -> Result<(), Error> {
+/// Whether a text is short enough.
+///
+/// # Errors
+/// It is not.
+pub fn text(name: &str, value: &str) -> Result<(), Error> {
     if value.len() <= MAX_TEXT {
         return Ok(());
     }

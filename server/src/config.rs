@@ -17,6 +17,7 @@ use crate::discovery::SearchPaths;
 use crate::runtime_dir;
 use crate::scope::Scope;
 use crate::tls::TlsFiles;
+pub(crate) use bounds::check_own;
 pub use bounds::{Class, CrashSettings, Deadlines, Limits};
 pub use recorder::RecorderTerms;
 pub use restarts::{Restarts, restarts_after};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use plugpen_proto::v1::{Death, DeathKind};
 use plugpen_warden::{End, ExitStatus, KillCause, signal_name};
 
+use crate::guards::{Block, Guards};
 use crate::ids;
 
 /// Characters of the last output that a summary quotes; `Death.output` has all of it.
@@ -21,6 +22,10 @@ pub struct LastSeen {
     pub overdue: Option<Duration>,
     /// Which worker of its plugin it was.
     pub generation: u64,
+    /// Where the plugin's buffers were, if they were guarded.
+    pub guards: Guards,
+    /// The block that was played.
+    pub block: Option<Block>,
 }
 
 /// The death of a worker that nobody closed.
@@ -60,7 +65,8 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             "{name} was killed from outside {when} (SIGKILL: the out-of-memory killer or a person)"
         ),
         DeathKind::Hang => {
-            let limit = seen.overdue.unwrap_or_default().as_secs_f64();
+            // A block's has the block's own length in it.
+            let limit = (seen.overdue.unwrap_or_default().as_secs_f64() * 100.0).round() / 100.0;
             format!("{name} hung {when}: no answer within {limit} s, so it was killed")
         }
         DeathKind::Protocol => {
@@ -69,6 +75,13 @@ fn summary(end: &End, seen: &LastSeen) -> String {
                 _ => "unknown",
             };
             format!("{name} broke the protocol {when} and was killed: {how}")
+        }
+        DeathKind::Flood => {
+            let how = match &end.cause {
+                Some(KillCause::Flood(how)) => how.as_str(),
+                _ => "unknown",
+            };
+            format!("{name} flooded the daemon with messages {when} and was killed: {how}")
         }
         DeathKind::CpuLimit => format!("{name} used up its CPU time {when}"),
         DeathKind::MemoryLimit | DeathKind::Limit => {
@@ -132,6 +145,8 @@ mod tests {
             call: call.into(),
             overdue: Some(Duration::from_secs(10)),
             generation: 2,
+            guards: Guards::default(),
+            block: None,
         };
         let death = death(&end, &seen);
         assert_eq!(
@@ -163,6 +178,12 @@ mod tests {
             Some(KillCause::Protocol("noise".into())),
             "SetState",
             "MDA EPiano broke the protocol during set_state and was killed: noise",
+        );
+        check(
+            Signaled(9),
+            Some(KillCause::Flood("too many".into())),
+            "process",
+            "MDA EPiano flooded the daemon with messages during process and was killed: too many",
         );
         check(
             Signaled(9),

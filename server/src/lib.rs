@@ -27,6 +27,7 @@ mod events;
 mod fd_door;
 mod front;
 mod gate;
+mod guards;
 mod identity;
 mod ids;
 mod jail;

@@ -18,7 +18,7 @@ use plugpen_warden::KillCause;
 use tokio::runtime::Handle;
 use tokio::sync::{OnceCell, watch};
 
-use crate::config::{Class, restarts_after};
+use crate::config::{Class, Deadlines, restarts_after};
 use crate::daemon::Daemon;
 use crate::discovery::Target;
 use crate::lock::lock;
@@ -103,6 +103,12 @@ impl Plugin {
         opened
     }
 
+    /// How long its worker may take: the daemon's, or its own.
+    pub fn deadlines(&self, daemon: &Daemon) -> Deadlines {
+        let now = lock(&self.now);
+        daemon.config.deadlines.with(now.options.deadlines.as_ref())
+    }
+
     /// The generation of its worker.
     pub fn generation(&self) -> u64 {
         lock(&self.now).opened.generation
@@ -155,11 +161,14 @@ impl Plugin {
         let worker = self.worker()?;
         let shape = lock(&self.now).audio.clone();
         let shape = shape.ok_or_else(|| without_audio(&self.handle))?;
+        let deadlines = self.deadlines(daemon);
+        let rate = lock(&self.now).options.sample_rate;
         let terms = Terms {
             after_block: 0,
-            deadline: daemon.config.deadlines.of(Class::State),
+            deadline: deadlines.of(Class::State),
         };
-        let regions = rings::attach(&worker, &shape, terms).await?;
+        let block_deadline = deadlines.of_block(shape.max_frames, rate);
+        let regions = rings::attach(&worker, &shape, terms, block_deadline).await?;
         Ok((shape, regions))
     }
 
@@ -329,12 +338,12 @@ impl Plugin {
     ///
     /// # Errors
     /// The plugin is closed, dead or being restarted; its worker is still there at the deadline.
-    pub async fn kill(&self, daemon: &Daemon) -> Result<OpenedPlugin, Error> {
+    pub async fn kill(&self, daemon: &Daemon, cause: KillCause) -> Result<OpenedPlugin, Error> {
         let worker = self.worker()?;
         if let Some(Ended::Died(death)) = worker.has_ended() {
             return Err(Error::dead(Death::clone(&death)));
         }
-        worker.kill(KillCause::Asked);
+        worker.kill(cause);
         let ended = tokio::time::timeout(daemon.close_deadline(), worker.ended()).await;
         let mut opened = self.describe();
         match ended {
@@ -470,6 +479,11 @@ impl Plugin {
                     && e.name.len() <= plugpen_proto::limits::MAX_TEXT =>
             {
                 Event::HostCallback(e)
+            }
+            worker::event::Event::NumericsFound(e)
+                if now.options.numerics && e.output < now.opened.num_output_channels =>
+            {
+                Event::NumericsFound(e)
             }
             worker::event::Event::Lost(e) => Event::Lost(e),
             event => {

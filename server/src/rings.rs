@@ -1,16 +1,18 @@
 //! The rings of a worker: their shape, and how the two ends get at them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugpen_proto::Error;
 use plugpen_proto::limits::{
     EVENT_BYTES, MAX_AUDIO_MESSAGE, MAX_CHANNELS, MAX_PARAMETERS, RING_DEPTH,
 };
-use plugpen_proto::v1::{AudioRings, ErrorReason, OpenOptions, OpenedPlugin};
+use plugpen_proto::v1::{AudioRings, ErrorReason, Guard, OpenOptions, OpenedPlugin};
 use plugpen_proto::worker::AttachRings;
 use plugpen_shm::{ClientEnd, Regions, RingSpec};
 use prost::Message as _;
 
+use crate::guards::Guards;
 use crate::worker_client::{Terms, Worker};
 
 /// Blocks a ring holds where the client leaves it to the daemon. With 8 a chain of two reverbs
@@ -83,6 +85,12 @@ pub fn check_wishes(options: &OpenOptions) -> Result<(), Error> {
             )));
         }
     }
+    if Guard::try_from(options.guard).is_err() {
+        return Err(Error::invalid(format!(
+            "guard is {}; it must be 0 (none), 1 (end) or 2 (begin)",
+            options.guard
+        )));
+    }
     Ok(())
 }
 
@@ -122,6 +130,7 @@ pub async fn attach(
     worker: &Worker,
     shape: &AudioRings,
     terms: Terms,
+    block_deadline: Duration,
 ) -> Result<Arc<Regions>, Error> {
     let no_memory = |error: plugpen_shm::RegionError| {
         Error::new(
@@ -138,8 +147,9 @@ pub async fn attach(
     let request = AttachRings {
         rings: Some(shape.clone()),
     };
-    worker.call(request, terms, fds.into()).await?;
-    worker.set_rings(regions.clone());
+    let attached = worker.call(request, terms, fds.into()).await?;
+    let guards = Guards::new(attached.guard(), attached.guards);
+    worker.set_rings(regions.clone(), guards, block_deadline);
     Ok(regions)
 }
 
@@ -221,6 +231,12 @@ mod tests {
         assert_eq!(error.reason, ErrorReason::InvalidInput);
         assert!(check_wishes(&options(512, 3)).is_err());
         assert!(check_wishes(&options(512, 0)).is_ok());
+        let guard = |guard| OpenOptions {
+            guard,
+            ..options(512, 0)
+        };
+        assert!(check_wishes(&guard(3)).is_err());
+        assert!(check_wishes(&guard(Guard::Begin.into())).is_ok());
     }
 
     #[test]

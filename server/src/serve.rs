@@ -128,10 +128,7 @@ pub async fn serve(config: Config, shutdown: impl Future<Output = ()>) -> Result
     let mut background = listening.background;
     background.extend([
         tokio::spawn(daemon.door.clone().serve(door)),
-        tokio::spawn(watchdog::watch(
-            daemon.launcher.clone(),
-            Duration::from_secs_f64(daemon.config.deadlines.block_seconds),
-        )),
+        tokio::spawn(watchdog::watch(daemon.launcher.clone())),
         tokio::spawn({
             let daemon = daemon.clone();
             async move { daemon.close_abandoned().await }

@@ -12,7 +12,7 @@ const TICK: Duration = Duration::from_millis(100);
 const MEASURE: Duration = Duration::from_millis(250);
 
 /// Watches all workers for ever.
-pub async fn watch(launcher: Arc<Launcher>, block_deadline: Duration) {
+pub async fn watch(launcher: Arc<Launcher>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut measured = Instant::now();
@@ -23,7 +23,7 @@ pub async fn watch(launcher: Arc<Launcher>, block_deadline: Duration) {
         }
         let now = Instant::now();
         for worker in &workers {
-            worker.check(now, block_deadline);
+            worker.check(now);
         }
         if now >= measured + MEASURE {
             measured = now;

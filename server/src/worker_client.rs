@@ -25,6 +25,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use crate::crashes::{CallLog, Crashes, Subject};
 use crate::deaths::LastSeen;
+use crate::guards::{Block, Guards};
 use crate::lock::lock;
 use crate::meter::{Finding, Meter};
 use crate::recorder::{About, Recorder};
@@ -110,6 +111,10 @@ struct Inner {
     last_answer: Instant,
     hello: Option<oneshot::Sender<Hello>>,
     rings: Option<Arc<Regions>>,
+    /// Where the plugin's buffers are, if they are guarded.
+    guards: Guards,
+    /// How long it may owe a block of these rings.
+    block_deadline: Duration,
     /// Blocks completed when that last changed, and when; for the watchdog.
     progress: (u64, Instant),
     overdue: Option<Overdue>,
@@ -181,6 +186,8 @@ impl Worker {
                 last_answer: now,
                 hello: Some(hello),
                 rings: None,
+                guards: Guards::default(),
+                block_deadline: Duration::MAX,
                 progress: (0, now),
                 overdue: None,
                 permit: Some(birth.permit),
@@ -356,13 +363,15 @@ impl Worker {
         Ok(receiver)
     }
 
-    /// Plays through these regions from now on; they are declared dead with the worker, and
+    /// Plays through these regions and buffers from now on; the regions are declared dead with the worker, and
     /// earlier ones at once.
-    pub fn set_rings(&self, regions: Arc<Regions>) {
+    pub fn set_rings(&self, regions: Arc<Regions>, guards: Guards, block_deadline: Duration) {
         if let Some(recorder) = &self.shared.recorder {
             recorder.rings_attached();
         }
         let mut inner = lock(&self.shared.inner);
+        inner.guards = guards;
+        inner.block_deadline = block_deadline;
         if self.shared.ended.borrow().is_some() {
             regions.mark_dead();
         }
@@ -448,14 +457,12 @@ impl Worker {
 
     /// Kills it if the call that runs is overdue, or if blocks wait and none was completed for
     /// that long, but for the calls that stop the audio. For the watchdog.
-    pub fn check(&self, now: Instant, block_deadline: Duration) {
+    pub fn check(&self, now: Instant) {
         let mut inner = lock(&self.shared.inner);
         if self.shared.ended.borrow().is_some() || inner.overdue.is_some() {
             return;
         }
-        inner.overdue = inner
-            .call_overdue(now)
-            .or_else(|| inner.block_overdue(now, block_deadline));
+        inner.overdue = inner.call_overdue(now).or_else(|| inner.block_overdue(now));
         if inner.overdue.is_some() {
             self.warden().kill(KillCause::Hang);
         }
@@ -470,7 +477,8 @@ impl Inner {
         late.then_some(Overdue::Call(oldest.deadline))
     }
 
-    fn block_overdue(&mut self, now: Instant, deadline: Duration) -> Option<Overdue> {
+    fn block_overdue(&mut self, now: Instant) -> Option<Overdue> {
+        let deadline = self.block_deadline;
         let progress = self.rings.as_ref()?.progress();
         let (completed, since) = self.progress;
         // A call that stops the audio has a deadline of its own. Others must not keep a hanging
@@ -504,6 +512,14 @@ impl Inner {
             call: call.to_owned(),
             overdue,
             generation,
+            guards: self.guards.clone(),
+            block: self.rings.as_ref().and_then(|rings| {
+                let header = rings.block_under_way()?;
+                Some(Block {
+                    frames: header.frames,
+                    sample: if header.double { 8 } else { 4 },
+                })
+            }),
         }
     }
 }

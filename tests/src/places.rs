@@ -46,6 +46,14 @@ impl Built {
         self.plugins.join("plugpen-several.component")
     }
 
+    /// The plugin that is written in C++, by the name of its format in lower case.
+    pub fn cpp(&self, format: &str) -> PathBuf {
+        match format {
+            "vst2" => self.plugins.join("vst2/plugpen-cpp.so"),
+            _ => self.plugins.join(format!("plugpen-cpp.{format}")),
+        }
+    }
+
     /// The VST2 library of one of them, or of the shell.
     pub fn vst2(&self, name: &str) -> PathBuf {
         self.plugins.join(format!("vst2/plugpen-test-{name}.so"))
@@ -78,6 +86,7 @@ fn find() -> Result<Built> {
         built.lv2().join("libplugpen_test_plugins.so"),
         built.vst3().join("Contents/x86_64-linux/plugpen-test.so"),
         built.vst2("gain"),
+        built.cpp("vst2"),
         built.component().join("Contents/Info.plist"),
     ] {
         ensure!(

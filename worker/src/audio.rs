@@ -14,7 +14,7 @@ use plugpen_proto::Error;
 use plugpen_proto::v1::ErrorReason;
 use plugpen_shm::{BlockStatus, Interrupter, RingError, WorkerEnd};
 
-use crate::formats::{BlockRunner, HostBypass, Notices, Processor, fpu};
+use crate::formats::{BlockRunner, HostBypass, Notices, Numerics, Processor, fpu};
 use crate::transport::{SharedTransport, TransportReader};
 
 /// How long the main thread waits for the audio thread to leave a block. The daemon's watchdog
@@ -31,6 +31,8 @@ pub struct Seat {
     pub processor: Box<dyn Processor>,
     /// Bypass by the host.
     pub bypass: HostBypass,
+    /// Looks at the plugin's numbers, where that was asked for.
+    pub numerics: Option<Numerics>,
     /// The rings and the room for their blocks, once they are attached.
     pub rings: Option<(WorkerEnd, BlockRunner)>,
 }
@@ -259,9 +261,15 @@ impl Player {
             transport,
             seat.processor.as_mut(),
             &mut seat.bypass,
+            seat.numerics.as_mut(),
         )?;
         let latency = seat.processor.latency_samples();
         slot.lose(ran.events_lost);
+        if let Some(numerics) = seat.numerics.as_mut().filter(|_| ran.numerics_news) {
+            for found in numerics.found() {
+                self.notices.numerics(&found);
+            }
+        }
         let status = match seat.processor.is_stopped() {
             true => BlockStatus::Failed,
             false => BlockStatus::Ok,

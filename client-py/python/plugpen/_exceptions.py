@@ -53,7 +53,7 @@ class Death:
 
     Attributes:
         kind: ``"SIGNAL"``, ``"KILLED"`` (from outside), ``"EXIT"``, ``"HANG"``, ``"PROTOCOL"``,
-            ``"CPU_LIMIT"`` or ``"SANDBOX"``.
+            ``"CPU_LIMIT"``, ``"SANDBOX"`` or ``"FLOOD"``.
         signal: The signal's number; 0 where there was none.
         exit_code: The exit code where ``kind`` is ``"EXIT"``; else 0.
         call: The call that was running (``"GetState"``), ``"process"`` when only audio was,

@@ -140,6 +140,16 @@ _Vst2Fields: TypeAlias = tuple[
     bool, int, int, str, bytes | None, list[float], list[_Vst2Fields], int
 ]
 
+class _OutputNumerics(TypedDict):
+    samples: int
+    nan: int
+    infinite: int
+    denormal: int
+    clipped: int
+    silent: int
+    peak: float
+    dc: float
+
 class _AudioInfo(TypedDict):
     channels: int
     sample_rate: int
@@ -175,6 +185,9 @@ class Plugin:
         restart: str | None = None,
         recording: str | None = None,
         limits: dict[str, int] | None = None,
+        guard: Literal["end", "begin"] | None = None,
+        numerics: bool = False,
+        deadlines: dict[str, float] | None = None,
     ) -> Self: ...
     def __enter__(self) -> Self: ...
     def __exit__(
@@ -228,6 +241,9 @@ class Plugin:
     def latency_samples(self) -> int: ...
     @property
     def tail_seconds(self) -> float: ...
+    @property
+    def numerics(self) -> list[_OutputNumerics]: ...
+    def reset_numerics(self) -> None: ...
     @property
     def accepts_midi(self) -> bool: ...
     @property
@@ -775,6 +791,9 @@ class Server:
         restart: str | None = None,
         recording: str | None = None,
         limits: dict[str, int] | None = None,
+        guard: Literal["end", "begin"] | None = None,
+        numerics: bool = False,
+        deadlines: dict[str, float] | None = None,
     ) -> Plugin: ...
     def probe(self, path: _Path, plugin: int | str | None = None) -> _PluginInfo: ...
     def scan_directory(self, directory_path: _Path, *, refresh: bool = False) -> ScanResults: ...

@@ -126,6 +126,42 @@ impl Plugin {
         Ok(py.detach(|| plugin.tail_seconds()))
     }
 
+    /// What was wrong with the numbers in each output since the plugin was loaded, of one that was
+    /// opened with `numerics=True`: a dictionary an output, with the counts of `samples`, and of
+    /// those that were `nan`, `infinite`, `denormal`, `clipped` (beyond 1 or -1) and `silent`
+    /// (zero), the `peak` and the mean (`dc`) of those that are finite.
+    ///
+    /// Raises:
+    ///     WrongState: It was opened without.
+    #[getter]
+    fn numerics<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        let outputs = self.call(py, |plugin| plugin.numerics(false))?;
+        outputs
+            .iter()
+            .map(|output| {
+                let about = PyDict::new(py);
+                for (name, count) in [
+                    ("samples", output.samples),
+                    ("nan", output.nan),
+                    ("infinite", output.infinite),
+                    ("denormal", output.denormal),
+                    ("clipped", output.clipped),
+                    ("silent", output.silent),
+                ] {
+                    about.set_item(name, count)?;
+                }
+                about.set_item("peak", output.peak)?;
+                about.set_item("dc", output.dc)?;
+                Ok(about)
+            })
+            .collect()
+    }
+
+    /// Begin to count the `numerics` anew.
+    fn reset_numerics(&self, py: Python<'_>) -> PyResult<()> {
+        self.call(py, |plugin| plugin.numerics(true)).map(drop)
+    }
+
     /// Whether it takes MIDI.
     #[getter]
     fn accepts_midi(&self) -> PyResult<bool> {

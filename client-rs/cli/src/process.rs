@@ -6,6 +6,7 @@ use std::sync::Arc;
 use plugpen::engine::{
     AudioInput, AudioReader, Automation, MidiSchedule, ParameterAt, fitted, whole_rate,
 };
+use plugpen::v1::Guard;
 use plugpen::{
     AutomationTimes, Error, MidiFile, OpenOptions, Plugin, PluginChain, Tail, TempoMap,
     process_audio_to_file,
@@ -177,6 +178,7 @@ impl Plan<'_> {
             out_channels: self.process.out_channels.unwrap_or(usual.out_channels),
             sidechain_channels: sidechain.as_ref().map_or(0, channels),
             non_realtime: self.process.sound.non_realtime,
+            guard: self.process.sound.guard.unwrap_or(Guard::Unspecified),
             ..usual
         };
         let opened = self.spec.open(self.context, &options)?;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plugpen::v1::Guard;
 use plugpen::{Error, MidiFile, OpenOptions, Plugin, PluginChain, Tail, render_midi_to_file};
 use serde_json::json;
 
@@ -93,6 +94,7 @@ impl Render {
         }
         let options = OpenOptions {
             non_realtime: self.sound.non_realtime,
+            guard: self.sound.guard.unwrap_or(Guard::Unspecified),
             ..self.pace.or(context.pace).options()
         };
         let plan = Plan {

@@ -1,6 +1,7 @@
 //! How renders sound and are stored.
 
 use plugpen::engine::FileOptions;
+use plugpen::v1::Guard;
 use plugpen::{BitDepth, RenderOptions, Tail};
 
 /// What `process` and `render` have in common.
@@ -24,6 +25,9 @@ pub struct Sound {
     /// Let plugins use their best algorithms
     #[arg(long)]
     pub non_realtime: bool,
+    /// End plugins that leave their audio buffers: behind them, or before
+    #[arg(long, value_name = "end|begin", value_parser = guard)]
+    pub guard: Option<Guard>,
     /// Overwrite files that are there
     #[arg(short = 'y', long)]
     pub overwrite: bool,
@@ -58,6 +62,14 @@ pub fn depth(text: &str) -> Result<BitDepth, String> {
     BitDepth::from_bits(bits).map_err(|error| error.message)
 }
 
+fn guard(text: &str) -> Result<Guard, String> {
+    match text {
+        "end" => Ok(Guard::End),
+        "begin" => Ok(Guard::Begin),
+        _ => Err("expected end or begin".into()),
+    }
+}
+
 fn tail(text: &str) -> Result<Tail, String> {
     match (text, text.parse::<f64>()) {
         ("auto", _) => Ok(Tail::Auto),
@@ -71,7 +83,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tails_and_depths_are_checked() {
+    fn tails_depths_and_guards_are_checked() {
+        assert_eq!(guard("begin"), Ok(Guard::Begin));
+        assert!(guard("middle").is_err());
         assert_eq!(tail("auto"), Ok(Tail::Auto));
         assert_eq!(tail("1.5"), Ok(Tail::Seconds(1.5)));
         for bad in ["-1", "nan", "inf", "long"] {

@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use plugpen_proto::v1::{
-    ClearTransportRequest, ErrorReason, GetTimingRequest, Precision, ResetRequest,
-    SetBypassRequest, SetNonRealtimeRequest, SetPrecisionRequest, SetTrackPropertiesRequest,
-    SetTransportRequest, Transport,
+    ClearTransportRequest, ErrorReason, GetNumericsRequest, GetTimingRequest, OutputNumerics,
+    Precision, ResetRequest, SetBypassRequest, SetNonRealtimeRequest, SetPrecisionRequest,
+    SetTrackPropertiesRequest, SetTransportRequest, Transport,
 };
 
 use super::Plugin;
@@ -217,6 +217,26 @@ impl Plugin {
                 |mut api, request| async move { api.playback.set_track_properties(request).await },
             )
             .map(drop)
+    }
+
+    /// What was wrong with the numbers in each output since the plugin was loaded, of one that was
+    /// opened with [`OpenOptions::numerics`](crate::OpenOptions::numerics); with `reset`, counting
+    /// begins anew. Blocks until what was played before is done.
+    ///
+    /// # Errors
+    /// `WrongState` where it was opened without; the plugin's death.
+    pub fn numerics(&self, reset: bool) -> Result<Vec<OutputNumerics>> {
+        let request = GetNumericsRequest {
+            handle: self.shared.handle.clone(),
+            reset,
+        };
+        let answer = self.shared.call(
+            "GetNumerics",
+            STATE,
+            request,
+            |mut api, request| async move { api.playback.get_numerics(request).await },
+        )?;
+        Ok(answer.outputs)
     }
 
     /// Frames by which the output is late, as the plugin last said.

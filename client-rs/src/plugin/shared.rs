@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::v1::{
-    AttachAudioRequest, AudioRings, Death, DeathKind, ErrorReason, GetPluginRequest, OpenedPlugin,
-    Parameter, ProcessorChanged,
+    AttachAudioRequest, AudioRings, Death, DeathKind, ErrorReason, GetPluginRequest,
+    KillPluginRequest, OpenedPlugin, Parameter, ProcessorChanged,
 };
 use tonic::{Request, Response, Status};
 
@@ -300,9 +300,25 @@ impl Shared {
         }
     }
 
-    /// The worker scribbled over its rings: it is hostile or broken, and as good as dead even where
-    /// the daemon has not noticed.
+    /// The worker scribbled over its rings: it is hostile or broken. Has the daemon end it.
     pub(crate) fn broke_protocol(&self, what: &str) -> Error {
+        let request = KillPluginRequest {
+            handle: self.handle.clone(),
+            worker_pid: 0,
+            broken_rings: what.to_owned(),
+        };
+        let killed = self.call(
+            "KillPlugin",
+            QUICK,
+            request,
+            |mut api, request| async move { api.plugins.kill_plugin(request).await },
+        );
+        if let Ok(Some(death)) = killed.map(|killed| killed.plugin.and_then(|plugin| plugin.death))
+        {
+            self.note_death(death.clone());
+            return Error::died(death);
+        }
+        // Nobody is there to end it, or it has ended.
         let death = Death {
             kind: DeathKind::Protocol.into(),
             call: "process".into(),

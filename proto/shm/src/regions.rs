@@ -3,7 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::layout::{BELL, COLLECTED, COUNTER, Layout, WAKE_AT};
+use crate::header::{BlockHeader, InputHeader};
+use crate::layout::{BELL, COLLECTED, COUNTER, INPUT_HEADER, Layout, WAKE_AT};
 use crate::protocol::{AWAKE, ring};
 use crate::recorded::RecordedBlock;
 use crate::region::{Access, Region, RegionError, SystemRegion, View};
@@ -153,6 +154,20 @@ impl Regions {
             submitted,
             completed: acquire(worker.long(COUNTER)),
         }
+    }
+
+    /// The block that the worker is at, by the words of the client and the worker: for telling what
+    /// a dead one was doing. None where it owes no block, or where they lie.
+    pub fn block_under_way(&self) -> Option<BlockHeader> {
+        let progress = self.progress();
+        let sequence = progress.completed.checked_add(1)?;
+        if !progress.is_behind() {
+            return None;
+        }
+        let mut bytes = [0; INPUT_HEADER];
+        self.views[0].read(self.layout.input(sequence).header, &mut bytes);
+        let header = InputHeader::decode(&bytes, sequence, self.layout.spec());
+        header.ok().map(|header| header.block)
     }
 
     /// Blocks the worker says it has completed.

@@ -12,5 +12,6 @@ worker_service! {
         set_precision: SetPrecisionRequest => SetPrecisionResponse,
         set_track_properties: SetTrackPropertiesRequest => SetTrackPropertiesResponse,
         get_timing: GetTimingRequest => GetTimingResponse,
+        get_numerics: GetNumericsRequest => GetNumericsResponse,
     }
 }

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use plugpen_proto::Error;
 use plugpen_proto::v1::plugin_service_server::PluginService;
 use plugpen_proto::v1::*;
+use plugpen_warden::KillCause;
 use tonic::{Request, Response, Status};
 
 use super::{Api, page};
+use crate::calls::text;
 use crate::discovery::Reach;
 use crate::plugins::Plugin;
 use crate::session::Session;
@@ -105,7 +107,14 @@ impl PluginService for Api {
             handle => plugin.handle == handle,
         });
         let plugin = found.ok_or_else(|| no_such_plugin(&wanted))?;
-        let killed = plugin.kill(&self.0).await?;
+        let cause = match wanted.broken_rings.as_str() {
+            "" => KillCause::Asked,
+            how => {
+                text("broken_rings", how)?;
+                KillCause::Protocol(format!("its audio rings: {how}"))
+            }
+        };
+        let killed = plugin.kill(&self.0, cause).await?;
         Ok(Response::new(KillPluginResponse {
             plugin: Some(killed),
         }))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use plugpen_proto::Error;
 use plugpen_proto::limits::{MAX_STAGED, MAX_STATE};
-use plugpen_proto::v1::WorkerLimits;
+use plugpen_proto::v1::{self, WorkerLimits};
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -216,6 +216,26 @@ impl Deadlines {
         })
     }
 
+    /// These, and what a plugin was opened with where that says otherwise.
+    pub fn with(&self, own: Option<&v1::Deadlines>) -> Self {
+        let own = own.copied().unwrap_or_default();
+        let or = |own: f64, usual: f64| if own > 0.0 { own } else { usual };
+        Self {
+            load_seconds: or(own.load_seconds, self.load_seconds),
+            state_seconds: or(own.state_seconds, self.state_seconds),
+            control_seconds: or(own.control_seconds, self.control_seconds),
+            block_seconds: or(own.block_seconds, self.block_seconds),
+            ..self.clone()
+        }
+    }
+
+    /// How long a plugin may owe a block of at most so many frames.
+    pub fn of_block(&self, max_frames: u32, sample_rate: f64) -> Duration {
+        let longest = f64::from(max_frames) / sample_rate;
+        let seconds = self.block_seconds + if longest.is_finite() { longest } else { 0.0 };
+        Duration::from_secs_f64(seconds.clamp(0.0, 2.0 * LONGEST_SECONDS))
+    }
+
     fn named(&self) -> [(&'static str, f64); 7] {
         [
             ("load_seconds", self.load_seconds),
@@ -231,6 +251,27 @@ impl Deadlines {
 
 /// The longest a configured time may be: a day. Above it a typing error is likelier.
 pub(super) const LONGEST_SECONDS: f64 = 86_400.0;
+
+/// Checks the deadlines that a plugin is opened with.
+///
+/// # Errors
+/// Names the deadline and what is possible.
+pub fn check_own(own: &v1::Deadlines) -> Result<(), Error> {
+    for (name, seconds) in [
+        ("load_seconds", own.load_seconds),
+        ("state_seconds", own.state_seconds),
+        ("control_seconds", own.control_seconds),
+        ("block_seconds", own.block_seconds),
+    ] {
+        if !(0.0..=LONGEST_SECONDS).contains(&seconds) {
+            return Err(Error::invalid(format!(
+                "deadlines.{name} is {seconds}; it must be in [0, {LONGEST_SECONDS}], where 0 leaves \
+                 it to the daemon"
+            )));
+        }
+    }
+    Ok(())
+}
 
 /// Checks what was configured.
 ///

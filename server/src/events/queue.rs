@@ -168,6 +168,7 @@ fn is_vital(message: &WatchEventsResponse) -> bool {
                 | Event::ParameterGesture(_)
                 | Event::LogLine(_)
                 | Event::HostCallback(_)
+                | Event::NumericsFound(_)
                 | Event::DeviceXruns(_)
                 | Event::MidiReceived(_)
         )

@@ -18,7 +18,7 @@ use tokio::sync::{OnceCell, watch};
 
 use super::recovery::Recovery;
 use super::{Now, Plugin};
-use crate::config::Class;
+use crate::config::{Class, check_own};
 use crate::daemon::Daemon;
 use crate::discovery::{self, Reach, Target};
 use crate::jail::Jail;
@@ -79,6 +79,9 @@ pub fn check(options: &OpenOptions) -> Result<(), Error> {
         return Err(Error::invalid(format!(
             "selector is longer than {MAX_TEXT} bytes"
         )));
+    }
+    if let Some(deadlines) = &options.deadlines {
+        check_own(deadlines)?;
     }
     rings::check_wishes(options)
 }
@@ -215,9 +218,10 @@ impl Plugin {
         attach: bool,
     ) -> Result<Option<AudioRings>, Error> {
         let generation = worker.generation();
+        let deadlines = daemon.config.deadlines.with(options.deadlines.as_ref());
         let terms = Terms {
             after_block: 0,
-            deadline: daemon.config.deadlines.of(Class::Load),
+            deadline: deadlines.of(Class::Load),
         };
         let load = Load {
             options: Some(options.clone()),
@@ -257,7 +261,8 @@ impl Plugin {
                 Some(shape.clone())
             }
             Some(shape) => {
-                let regions = rings::attach(worker, shape, terms).await?;
+                let block_deadline = deadlines.of_block(shape.max_frames, options.sample_rate);
+                let regions = rings::attach(worker, shape, terms, block_deadline).await?;
                 Some(daemon.ticket(shape.clone(), &regions)?)
             }
         };

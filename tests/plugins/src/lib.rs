@@ -25,9 +25,13 @@
 //! | `edits` | makes gestures and sets parameters by itself (not in LV2, which has no such thing) |
 //! | `villain` | does a deed in `run`, `save`, `restore` or `close` ([`villain::Deed`]) |
 //! | `born-*` | does a deed while it is made |
+//! | `overrun` | leaves its buffers, or gives numbers that are none |
+//! | `attacker` | does any attack by name (`attacks/`) |
 //! | `morph` | multiplies with a port that is a control or samples (only in LV2) |
 //! | `rooms` | its outputs are the rooms for events and files that it was given (only in LV2) |
 
+mod attacker;
+mod attacks;
 mod beep;
 mod counter;
 mod echo;
@@ -38,6 +42,7 @@ mod latency;
 mod lv2_only;
 mod midi;
 mod notes;
+mod overrun;
 mod parameter;
 mod sidechain;
 mod transport;
@@ -72,11 +77,13 @@ macro_rules! each {
             $($function)::+::<villain::BornSlow>(),
             $($function)::+::<villain::BornPrinting>(),
             $($function)::+::<notes::Notes>(),
+            $($function)::+::<attacker::Attacker>(),
+            $($function)::+::<overrun::Overrun>(),
         ]
     };
 }
 
-const COUNT: usize = 18;
+const COUNT: usize = 20;
 
 static LV2: lv2::Table<COUNT> = lv2::Table(each!(lv2::descriptor));
 static VST2: [vst2::Entry; COUNT] = each!(vst2::entry);

@@ -4,3 +4,4 @@
 mod conformance;
 mod policy;
 mod system;
+mod villains;

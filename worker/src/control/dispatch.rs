@@ -6,7 +6,7 @@ use plugpen_proto::limits::MAX_STATE;
 use plugpen_proto::v1::*;
 use plugpen_proto::worker::from_worker::Body;
 use plugpen_proto::worker::to_worker::Call;
-use plugpen_proto::worker::{CallError, FromWorker, Loaded, Pong, RingsAttached};
+use plugpen_proto::worker::{CallError, FromWorker, Loaded, Pong};
 
 use super::session::Session;
 use crate::formats::Controller;
@@ -41,10 +41,8 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
         Call::Probe(probe) => Body::Probe(session.probe(&probe)?),
         Call::Ping(_) => Body::Ping(Pong {}),
         Call::AttachRings(call) => {
-            session
-                .loaded()?
-                .attach(call.rings, incoming.descriptors, after)?;
-            Body::AttachRings(RingsAttached {})
+            let loaded = session.loaded()?;
+            Body::AttachRings(loaded.attach(call.rings, incoming.descriptors, after)?)
         }
         Call::ListParameters(call) => {
             let list = |plugin: &dyn Controller| list_parameters(plugin, &call);
@@ -115,6 +113,9 @@ fn carry_out(session: &mut Session, incoming: Incoming) -> Result<Body, Error> {
                 latency_samples: controller.latency_samples(),
                 tail_seconds: controller.tail_seconds(),
             })
+        }
+        Call::GetNumerics(call) => {
+            Body::GetNumerics(session.loaded()?.numerics(after, call.reset)?)
         }
         Call::ListBuses(_) => {
             let (inputs, outputs) = session.loaded()?.controller.buses();

@@ -47,9 +47,11 @@ pub fn told(noted: Noted, controller: &dyn Controller) -> impl Iterator<Item = B
     // A gesture's values come between its ends.
     let begun = noted.begun.into_iter().map(|index| gesture(index, true));
     let ended = noted.ended.into_iter().map(|index| gesture(index, false));
+    let numerics = noted.numerics.into_iter().map(Body::NumericsFound);
     let calls = noted.host_calls.into_iter().map(host_callback);
     lines
         .chain(calls)
+        .chain(numerics)
         .chain(processor)
         .chain(begun)
         .chain(parameters)

@@ -7,16 +7,18 @@ use std::time::Instant;
 
 use plugpen_channel::{REGIONS, Writer};
 use plugpen_proto::Error;
-use plugpen_proto::v1::{AudioRings, ErrorReason, OpenedPlugin, PluginState};
+use plugpen_proto::v1::{
+    AudioRings, ErrorReason, GetNumericsResponse, Guard, OpenedPlugin, PluginState,
+};
 use plugpen_proto::worker::event::Event as Body;
-use plugpen_proto::worker::{Load, Probe, Probed};
+use plugpen_proto::worker::{Load, Probe, Probed, RingsAttached};
 use plugpen_shm::{RingSpec, WorkerEnd};
 
 use super::events;
 use super::staging::Staging;
 use crate::arguments::Role;
 use crate::audio::{AudioThread, Seat};
-use crate::formats::{self, BlockRunner, Controller, HostBypass, Notices, Processor};
+use crate::formats::{self, BlockRunner, Controller, HostBypass, Notices, Numerics, Processor};
 
 /// What the main thread holds.
 pub struct Session {
@@ -42,6 +44,8 @@ pub struct Loaded {
     /// Channels of a slot the plugin fills or reads.
     outputs: u32,
     inputs: u32,
+    /// Where its buffers are guarded.
+    guard: Guard,
 }
 
 impl Session {
@@ -77,10 +81,10 @@ impl Session {
         if self.plugin.is_some() {
             return Err(wrong_state("this worker has its plugin already"));
         }
-        let max_frames = load
-            .options
-            .as_ref()
-            .map_or(0, |options| options.max_block_size);
+        let options = load.options.as_ref();
+        let max_frames = options.map_or(0, |options| options.max_block_size);
+        let guard = options.map_or(Guard::Unspecified, |options| options.guard());
+        let numerics = options.is_some_and(|options| options.numerics);
         let staging = Staging::new(load.private_dir.as_ref());
         let plugin = formats::load(load, Arc::clone(&self.notices))?;
         let mut opened = plugin.controller.opened();
@@ -91,7 +95,13 @@ impl Session {
             Some(_) => 0,
             None => channels(opened.num_input_channels),
         };
+        let numerics = numerics.then(|| {
+            let outputs = channels(opened.num_output_channels);
+            self.notices.expect_outputs(outputs);
+            Numerics::new(outputs)
+        });
         let seat = Seat {
+            numerics,
             bypass: HostBypass::new(
                 lines,
                 channels(max_frames),
@@ -107,6 +117,7 @@ impl Session {
             max_frames,
             inputs: opened.num_input_channels + opened.sidechain_channels,
             outputs: opened.num_output_channels,
+            guard,
         });
         Ok(opened)
     }
@@ -186,16 +197,17 @@ impl Session {
 }
 
 impl Loaded {
-    /// Plays through these rings from now on.
+    /// Plays through these rings from now on. Returns where the plugin's buffers are, if they are
+    /// guarded.
     ///
     /// # Errors
-    /// Descriptors or sizes that do not fit.
+    /// Descriptors or sizes that do not fit; no memory for guarded buffers.
     pub fn attach(
         &mut self,
         rings: Option<AudioRings>,
         descriptors: Vec<OwnedFd>,
         after_block: u64,
-    ) -> Result<(), Error> {
+    ) -> Result<RingsAttached, Error> {
         let rings = rings.ok_or_else(|| Error::invalid("AttachRings without rings"))?;
         let count = descriptors.len();
         let descriptors: [OwnedFd; REGIONS] = descriptors.try_into().map_err(|_| {
@@ -218,15 +230,46 @@ impl Loaded {
         let spec = RingSpec::try_from(&rings).map_err(invalid)?;
         let layout = spec.layout().map_err(invalid)?;
         let end = WorkerEnd::attach(descriptors, &layout).map_err(invalid)?;
-        let runner = BlockRunner::new(
+        let mut runner = BlockRunner::new(
             channels(rings.input_channels),
             channels(rings.output_channels),
             channels(rings.max_frames),
             channels(rings.event_bytes),
         );
+        let guard = self.guard;
+        let guards = match guard {
+            Guard::Unspecified => Vec::new(),
+            side => runner
+                .guard(side, channels(rings.max_frames))
+                .map_err(|error| no_guards(&error))?,
+        };
         self.audio.parked(after_block, |seat| {
             seat.rings = Some((end, runner));
-            Ok(())
+            Ok(RingsAttached {
+                guards,
+                guard: guard.into(),
+            })
+        })
+    }
+
+    /// What is wrong with the plugin's numbers, after `after_block` blocks.
+    ///
+    /// # Errors
+    /// It was not opened for that, or does not come out of a block.
+    pub fn numerics(
+        &mut self,
+        after_block: u64,
+        reset: bool,
+    ) -> Result<GetNumericsResponse, Error> {
+        self.audio.parked(after_block, |seat| {
+            let numerics = seat.numerics.as_mut().ok_or_else(|| {
+                wrong_state("this plugin's numbers are not looked at; open it with numerics")
+            })?;
+            let counts = numerics.counts();
+            if reset {
+                numerics.reset();
+            }
+            Ok(counts)
         })
     }
 
@@ -264,6 +307,17 @@ impl Loaded {
             result
         })
     }
+}
+
+fn no_guards(error: &io::Error) -> Error {
+    let reason = match error.kind() {
+        io::ErrorKind::Unsupported => ErrorReason::Unsupported,
+        _ => ErrorReason::LimitReached,
+    };
+    Error::new(
+        reason,
+        format!("no guarded buffers for the plugin: {error}"),
+    )
 }
 
 fn channels(count: u32) -> usize {

@@ -1,10 +1,16 @@
 //! One block of audio and events, straight from and into a ring's slot.
 
+mod guards;
+
+use std::io;
+
 use plugpen_proto::event::{Event, EventBody, EventList};
-use plugpen_proto::v1::Transport;
+use plugpen_proto::v1::{Guard, Transport};
+use plugpen_proto::worker::GuardedBuffer;
 use plugpen_shm::{BlockHeader, RingError, WorkSlot};
 
-use super::{HostBypass, Processor, realtime};
+use super::{HostBypass, Numerics, Processor, realtime};
+use guards::Guards;
 
 /// Pointers to the channels of a block: inputs (main, then sidechain) and outputs.
 #[derive(Debug)]
@@ -86,6 +92,16 @@ impl<T: Copy> Planes<T> {
             for frame in 0..self.frames {
                 // SAFETY: an output of this block, valid for its frames.
                 unsafe { to.add(frame).write(value) };
+            }
+        }
+    }
+
+    /// Calls `each` with every sample of an output channel, where the block has it.
+    pub fn each_output(&self, channel: usize, frames: usize, mut each: impl FnMut(T)) {
+        if let Some(from) = self.output(channel) {
+            for frame in 0..frames.min(self.frames) {
+                // SAFETY: an output of this block, valid for its frames.
+                each(unsafe { from.add(frame).read() });
             }
         }
     }
@@ -177,6 +193,8 @@ pub struct BlockRunner {
     events_out: EventList,
     inputs: usize,
     outputs: usize,
+    /// Where the plugin's buffers are guarded.
+    guards: Option<Guards>,
 }
 
 /// What became of a block.
@@ -184,6 +202,8 @@ pub struct BlockRunner {
 pub struct Ran {
     /// Events without room or sense, in either direction.
     pub events_lost: u32,
+    /// Something is wrong with the plugin's numbers that was not before.
+    pub numerics_news: bool,
 }
 
 impl BlockRunner {
@@ -201,7 +221,20 @@ impl BlockRunner {
             events_out: events(),
             inputs,
             outputs,
+            guards: None,
         }
+    }
+
+    /// Has the plugin play in guarded copies from now on, for blocks up to `max_frames`. Returns
+    /// where they are.
+    ///
+    /// # Errors
+    /// The system has no memory left, or no such mappings.
+    pub fn guard(&mut self, side: Guard, max_frames: usize) -> io::Result<Vec<GuardedBuffer>> {
+        let guards = Guards::new(side, self.inputs, self.outputs, max_frames)?;
+        let map = guards.map();
+        self.guards = Some(guards);
+        Ok(map)
     }
 
     /// The events of the last block, for the slot.
@@ -220,6 +253,7 @@ impl BlockRunner {
         transport: Option<Transport>,
         processor: &mut dyn Processor,
         bypass: &mut HostBypass,
+        numerics: Option<&mut Numerics>,
     ) -> Result<Ran, RingError> {
         let frames = usize::try_from(header.frames).unwrap_or(0);
         self.events.clear();
@@ -252,13 +286,16 @@ impl BlockRunner {
         } else if converts {
             self.converted.widen(&self.single, &mut self.double);
         }
+        let samples = match (&mut self.guards, processor.is_double()) {
+            (None, true) => Samples::Double(&self.double),
+            (None, false) => Samples::Single(&self.single),
+            (Some(guards), true) => Samples::Double(guards.lend_double(&self.double)),
+            (Some(guards), false) => Samples::Single(guards.lend_single(&self.single)),
+        };
+        let mut numerics_news = false;
         let mut block = Block {
             frames,
-            samples: if processor.is_double() {
-                Samples::Double(&self.double)
-            } else {
-                Samples::Single(&self.single)
-            },
+            samples,
             events,
             transport,
             events_out: &mut self.events_out,
@@ -268,6 +305,7 @@ impl BlockRunner {
             realtime::strict(|| {
                 bypass.listen(&block);
                 processor.process(&mut block);
+                numerics_news = numerics.is_some_and(|all| all.count(block.samples, frames));
                 bypass.replace(&mut block);
             });
         }
@@ -276,6 +314,9 @@ impl BlockRunner {
             // No plugin is called for nothing, so nobody hears them.
             events_lost = events_lost.saturating_add(super::count(events.len()));
         }
+        if let Some(guards) = &mut self.guards {
+            guards.give_back(&self.single, &self.double);
+        }
         if converts && header.double {
             self.converted.widen_outputs(&self.double);
         } else if converts {
@@ -283,7 +324,10 @@ impl BlockRunner {
         }
         self.single.clear();
         self.double.clear();
-        Ok(Ran { events_lost })
+        Ok(Ran {
+            events_lost,
+            numerics_news,
+        })
     }
 }
 

@@ -18,6 +18,7 @@ mod marks;
 mod notices;
 pub mod null;
 mod numbers;
+mod numerics;
 mod realtime;
 mod values;
 pub mod vst2;
@@ -39,6 +40,7 @@ pub use bypass::HostBypass;
 pub use host_calls::HostCall;
 pub use marks::Marks;
 pub use notices::{Noted, Notices};
+pub use numerics::Numerics;
 pub use values::{Turns, Values};
 
 /// A plugin as the main thread sees it. Never leaves the thread that loaded it.

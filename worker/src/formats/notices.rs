@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::thread::Thread;
 
+use plugpen_proto::v1::NumericsFound;
+
 use super::host_calls::{HostCall, HostCalls};
 
 /// Lines kept until the main thread has sent them.
@@ -29,6 +31,9 @@ pub struct Notices {
     by_host: Bits,
     begun: Bits,
     ended: Bits,
+    /// Outputs that gave no numbers, and infinite ones.
+    nan: Bits,
+    infinite: Bits,
     flags: AtomicU32,
     lines: Mutex<VecDeque<String>>,
     lost: AtomicU64,
@@ -54,6 +59,8 @@ pub struct Noted {
     pub parameter_info: bool,
     /// The plugin's calls to its host, where they are observed, and how often each.
     pub host_calls: Vec<(HostCall, u32)>,
+    /// What was wrong with the plugin's numbers.
+    pub numerics: Vec<NumericsFound>,
     /// Lines of the plugin's log.
     pub lines: Vec<String>,
     /// Lines and events that had to go.
@@ -70,6 +77,8 @@ impl Notices {
             by_host: OnceLock::new(),
             begun: OnceLock::new(),
             ended: OnceLock::new(),
+            nan: OnceLock::new(),
+            infinite: OnceLock::new(),
             flags: AtomicU32::new(0),
             lines: Mutex::default(),
             lost: AtomicU64::new(0),
@@ -79,10 +88,27 @@ impl Notices {
 
     /// Makes room for a plugin's parameters; once, before any is marked.
     pub fn expect_parameters(&self, count: usize) {
-        let words = || (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        for bits in [&self.by_plugin, &self.by_host, &self.begun, &self.ended] {
-            bits.get_or_init(words);
+        make_room(
+            [&self.by_plugin, &self.by_host, &self.begun, &self.ended],
+            count,
+        );
+    }
+
+    /// Makes room for a plugin's outputs, where their numbers are looked at; once.
+    pub fn expect_outputs(&self, count: usize) {
+        make_room([&self.nan, &self.infinite], count);
+    }
+
+    /// Something is wrong with an output's numbers.
+    pub fn numerics(&self, found: &NumericsFound) {
+        for (bits, is_so) in [(&self.nan, found.nan), (&self.infinite, found.infinite)] {
+            let at = usize::try_from(found.output).unwrap_or(usize::MAX);
+            let word = bits.get().and_then(|words| words.get(at / 64));
+            if let Some(word) = word.filter(|_| is_so) {
+                word.fetch_or(1 << (at % 64), Ordering::Relaxed);
+            }
         }
+        self.wake();
     }
 
     /// A parameter has a new value.
@@ -212,9 +238,24 @@ impl Notices {
             state: flags & STATE != 0,
             parameter_info: flags & PARAMETER_INFO != 0,
             host_calls,
+            numerics: self.take_numerics(),
             lines: lines.drain(..).collect(),
             lost: self.lost.swap(0, Ordering::Relaxed) + calls_lost,
         }
+    }
+
+    fn take_numerics(&self) -> Vec<NumericsFound> {
+        let nan: Vec<u32> = taken(&self.nan).collect();
+        let infinite: Vec<u32> = taken(&self.infinite).collect();
+        let mut outputs: Vec<u32> = nan.iter().chain(&infinite).copied().collect();
+        outputs.sort_unstable();
+        outputs.dedup();
+        let found = |output| NumericsFound {
+            output,
+            nan: nan.contains(&output),
+            infinite: infinite.contains(&output),
+        };
+        outputs.into_iter().map(found).collect()
     }
 
     fn flag(&self, flag: u32) {
@@ -227,6 +268,12 @@ impl Notices {
         if !self.pending.swap(true, Ordering::AcqRel) {
             self.main.unpark();
         }
+    }
+}
+
+fn make_room<const N: usize>(all: [&Bits; N], count: usize) {
+    for bits in all {
+        bits.get_or_init(|| (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect());
     }
 }
 
@@ -275,6 +322,26 @@ mod tests {
         notices.gesture(70_000, true);
         let noted = notices.take();
         assert_eq!((noted.begun, noted.ended), (vec![2, 69], vec![69]));
+    }
+
+    #[test]
+    fn what_is_wrong_with_numbers_is_told_by_output() {
+        let notices = Notices::new();
+        notices.expect_outputs(70);
+        let found = |output, nan, infinite| NumericsFound {
+            output,
+            nan,
+            infinite,
+        };
+        notices.numerics(&found(69, true, false));
+        notices.numerics(&found(69, false, true));
+        notices.numerics(&found(2, false, true));
+        notices.numerics(&found(5000, true, true));
+        let noted = notices.take();
+        assert_eq!(
+            noted.numerics,
+            [found(2, false, true), found(69, true, true)]
+        );
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub enum KillCause {
     Hang,
     /// It broke the protocol; the text says how.
     Protocol(String),
+    /// It sent more messages than it may; the text says how many.
+    Flood(String),
     /// It used more memory than it may; the text says how much.
     Memory(String),
     /// It used more CPU time than it may.
@@ -99,6 +101,7 @@ impl End {
             }
             (ExitStatus::Signaled(libc::SIGKILL), Some(KillCause::Cpu)) => DeathKind::CpuLimit,
             (ExitStatus::Signaled(libc::SIGKILL), Some(KillCause::Limit(_))) => DeathKind::Limit,
+            (ExitStatus::Signaled(libc::SIGKILL), Some(KillCause::Flood(_))) => DeathKind::Flood,
             (ExitStatus::Signaled(libc::SIGKILL), _) => DeathKind::Killed,
             (ExitStatus::Signaled(libc::SIGXCPU), _) => DeathKind::CpuLimit,
             (ExitStatus::Signaled(libc::SIGSYS), _) => DeathKind::Sandbox,
@@ -184,6 +187,13 @@ mod tests {
             ),
             DeathKind::Protocol
         );
+    }
+
+    #[test]
+    fn a_flood_has_its_name() {
+        let status = ExitStatus::Signaled(libc::SIGKILL);
+        let flood = KillCause::Flood("too many".into());
+        assert_eq!(kind(status, Some(flood)), DeathKind::Flood);
     }
 
     #[test]

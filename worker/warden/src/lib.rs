@@ -20,6 +20,7 @@
 //! are dropped by the kernel, its output is cut, cleaned and limited in rate.
 
 mod end;
+mod flow;
 mod inherited;
 mod launch;
 mod namespaces;

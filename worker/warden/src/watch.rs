@@ -7,11 +7,13 @@ use plugpen_proto::framing::Assembler;
 use plugpen_proto::limits::MAX_WORKER_MESSAGE;
 use plugpen_proto::v1::LogSource;
 use plugpen_proto::worker::FromWorker;
+use prost::Message as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
 use crate::end::{End, ExitStatus, KillCause};
+use crate::flow::Flow;
 use crate::output::{Allowance, Lines, Tail};
 use crate::tracer::{Capture, Dying};
 use crate::warden::{Shared, lock};
@@ -55,6 +57,7 @@ pub(crate) struct Watch<'a, R: Report> {
     allowance: Allowance,
     tail: Tail,
     piece: Vec<u8>,
+    flow: Flow,
 }
 
 /// One of the worker's output streams.
@@ -84,6 +87,7 @@ impl<'a, R: Report> Watch<'a, R> {
             allowance: Allowance::new(Instant::now()),
             tail: Tail::default(),
             piece: vec![0; PIECE],
+            flow: Flow::new(Instant::now()),
         }
     }
 
@@ -221,18 +225,27 @@ impl<'a, R: Report> Watch<'a, R> {
             }
         };
         self.assembler.push(&self.piece[..count]);
+        let now = Instant::now();
         loop {
             let heard = match self.assembler.next_message::<FromWorker>() {
                 Ok(None) => return true,
-                Ok(Some(message)) => self.report.message(message),
-                Err(error) => Err(error.to_string()),
+                Ok(Some(message)) => self.hear(message, now),
+                Err(error) => Err(KillCause::Protocol(error.to_string())),
             };
-            if let Err(violation) = heard {
+            if let Err(cause) = heard {
                 self.control_open = false;
-                self.shared.kill(KillCause::Protocol(violation));
+                self.shared.kill(cause);
                 return false;
             }
         }
+    }
+
+    fn hear(&mut self, message: FromWorker, now: Instant) -> Result<(), KillCause> {
+        if message.id == 0 {
+            let admitted = self.flow.admit(message.encoded_len(), now);
+            admitted.map_err(KillCause::Flood)?;
+        }
+        self.report.message(message).map_err(KillCause::Protocol)
     }
 
     /// Reads once from an output stream; `false` if there was nothing or it is at its end.

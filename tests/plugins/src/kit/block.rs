@@ -9,6 +9,8 @@ use super::{Plugin, Values, demand};
 pub trait Sample: Copy + 'static {
     /// Silence.
     const ZERO: Self;
+    /// The smallest there is above it, which arithmetic may take for zero.
+    const DENORMAL: Self;
     /// The nearest value.
     fn of(value: f64) -> Self;
     /// The same value.
@@ -17,6 +19,7 @@ pub trait Sample: Copy + 'static {
 
 impl Sample for f32 {
     const ZERO: Self = 0.0;
+    const DENORMAL: Self = Self::from_bits(1);
     fn of(value: f64) -> Self {
         #[allow(clippy::cast_possible_truncation, reason = "the nearest is meant")]
         let narrow = value as f32;
@@ -29,6 +32,7 @@ impl Sample for f32 {
 
 impl Sample for f64 {
     const ZERO: Self = 0.0;
+    const DENORMAL: Self = Self::from_bits(1);
     fn of(value: f64) -> Self {
         value
     }
@@ -224,6 +228,31 @@ impl<'a, S: Sample> Block<'a, S> {
             }
             _ => {}
         }
+    }
+
+    /// Writes beside an output's frames, and puts back what was there: what it did is seen only
+    /// where that memory is not there.
+    pub fn poke_output(&mut self, channel: usize, frame: usize) {
+        let start = self.audio.outputs[channel].wrapping_add(self.start);
+        let place = start.wrapping_add(frame);
+        // SAFETY: none; that this memory is nobody's is the purpose.
+        unsafe { place.write_volatile(place.read_volatile()) };
+    }
+
+    /// Reads beside an input's frames.
+    pub fn peek_input(&self, channel: usize, frame: usize) -> S {
+        let place = self.audio.inputs[channel].wrapping_add(self.start + frame);
+        // SAFETY: none; as above.
+        unsafe { place.read_volatile() }
+    }
+
+    /// Writes to an input's first frame what is there.
+    pub fn poke_input(&mut self, channel: usize) {
+        let place = self.audio.inputs[channel]
+            .wrapping_add(self.start)
+            .cast_mut();
+        // SAFETY: none; that nobody may is the purpose.
+        unsafe { place.write_volatile(place.read_volatile()) };
     }
 
     /// The MIDI messages of this stretch, with their frames in it.

@@ -7,7 +7,7 @@ mod buses;
 mod deaths;
 mod double;
 mod edits;
-mod format;
+pub(crate) mod format;
 mod gestures;
 mod in_place;
 mod latency;

@@ -7,6 +7,7 @@ mod crashes;
 mod daemon;
 pub(crate) mod deaths;
 mod folders;
+mod guards;
 mod jail;
 mod kill_storm;
 mod leaks;
@@ -111,7 +112,7 @@ fn is(error: &Error, reasons: &[ErrorReason]) -> bool {
 
 /// Waits until something is so.
 #[track_caller]
-fn until(what: &str, mut so: impl FnMut() -> bool) {
+pub(crate) fn until(what: &str, mut so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !so() {
         assert!(Instant::now() < deadline, "waited 30 s for {what}");
@@ -122,7 +123,7 @@ fn until(what: &str, mut so: impl FnMut() -> bool) {
 /// Runs the calling test's `body` in a process of its own, so that what it counts (descriptors,
 /// threads, memory) is only its own.
 #[track_caller]
-fn alone(body: impl FnOnce()) {
+pub(crate) fn alone(body: impl FnOnce()) {
     const MARK: &str = "PLUGPEN_TEST_ALONE";
     if std::env::var_os(MARK).is_some() {
         return body();
@@ -144,7 +145,7 @@ fn alone(body: impl FnOnce()) {
 }
 
 /// Whether the long versions of the tests were asked for (`./dev test --full`).
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var_os("PLUGPEN_FULL").is_some()
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use plugpen_proto::v1::{Death, DeathKind};
 use plugpen_warden::{End, ExitStatus, KillCause, signal_name};
 
-use crate::guards::{Block, Guards};
+use crate::guards::{Access, Block, Guards};
 use crate::ids;
 
 /// Characters of the last output that a summary quotes; `Death.output` has all of it.
@@ -49,6 +49,13 @@ pub fn death(end: &End, seen: &LastSeen) -> Death {
 fn place(end: &End) -> Option<String> {
     let (module, offset) = end.fault.as_ref()?.place.as_ref()?;
     Some(format!("{module}+{offset:#x}"))
+}
+
+/// What a plugin with guarded buffers did outside of them.
+fn done(end: &End, seen: &LastSeen) -> Option<String> {
+    let address = end.fault.as_ref()?.address?;
+    seen.guards
+        .describe_fault(address, Access::Unknown, seen.block)
 }
 
 fn summary(end: &End, seen: &LastSeen) -> String {
@@ -99,8 +106,10 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             ExitStatus::Signaled(signal) => {
                 let place = place(end).map(|place| format!(" in {place}"));
                 let place = place.unwrap_or_default();
+                let done = done(end, seen).map(|done| format!(": it {done}"));
+                let done = done.unwrap_or_default();
                 format!(
-                    "{name} died of {} ({signal}){place} {when}",
+                    "{name} died of {} ({signal}){place} {when}{done}",
                     signal_name(signal)
                 )
             }

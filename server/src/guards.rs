@@ -44,14 +44,15 @@ impl Guards {
     }
 
     /// What an access to an address was, in words; `None` where it has nothing to do with the
-    /// buffers. `page` is a page's length: what is not there is one page on either side.
+    /// buffers.
     pub fn describe_fault(
         &self,
         address: u64,
         access: Access,
         block: Option<Block>,
-        page: u64,
     ) -> Option<String> {
+        // What is not there is a page on either side.
+        let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
         let buffer = self.buffers.iter().find(|buffer| {
             let begin = buffer.address.saturating_sub(page);
             let end = buffer.address.saturating_add(buffer.length);
@@ -129,7 +130,7 @@ mod tests {
             frames: 37,
             sample: 4,
         };
-        let described = guards(side).describe_fault(address, access, Some(block), PAGE);
+        let described = guards(side).describe_fault(address, access, Some(block));
         assert_eq!(described.as_deref(), expected);
     }
 
@@ -172,7 +173,7 @@ mod tests {
         };
         let guards = Guards::new(Guard::End, vec![buffer; 10_000]);
         assert_eq!(guards.buffers.len(), MOST);
-        let described = guards.describe_fault(u64::MAX - 1, Access::Write, None, PAGE);
+        let described = guards.describe_fault(u64::MAX - 1, Access::Write, None);
         assert!(
             described
                 .unwrap()

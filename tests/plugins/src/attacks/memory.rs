@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::ptr;
 use std::sync::{Arc, Barrier};
 use std::thread;
+use std::time::Duration;
 
 use libc::{MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE};
 
@@ -51,7 +52,12 @@ fn map(length: usize, access: i32, flags: i32) -> Result<*mut libc::c_void, i32>
     }
 }
 
-/// Maps memory and writes in every page of it, then gives it back.
+/// Keeps what was taken for a while: what is measured from outside takes its time.
+fn keep() {
+    thread::sleep(Duration::from_secs(6));
+}
+
+/// Maps memory and writes in every page of it, keeps it, then gives it back.
 fn take(flags: i32) -> Outcome {
     let step = 64 * MIB;
     let mut taken = Vec::new();
@@ -70,6 +76,9 @@ fn take(flags: i32) -> Outcome {
                 break;
             }
         }
+    }
+    if result.is_ok() {
+        keep();
     }
     for place in taken {
         // SAFETY: mapped above with this length, and not used any more.
@@ -108,6 +117,7 @@ fn threads(_: &Target<'_>) -> Outcome {
     }
     // Where some are missing, the others wait for ever: the worker is thrown away afterwards.
     if result.is_ok() {
+        keep();
         release.wait();
         all.into_iter().for_each(|thread| drop(thread.join()));
     }
@@ -140,7 +150,9 @@ fn large_file(_: &Target<'_>) -> Outcome {
 
 /// More than a worker should have on disk, in files that are each small enough.
 fn many_files(_: &Target<'_>) -> Outcome {
-    (0..8).try_for_each(|number| fill(&format!("many-{number}"), 32 * MIB))
+    (0..16).try_for_each(|number| fill(&format!("many-{number}"), 32 * MIB))?;
+    keep();
+    Ok(())
 }
 
 /// Descriptors of this process that are memory files.

@@ -127,6 +127,15 @@ fn judge(attack: &Attack, tried: &Tried) -> Option<String> {
                 _ => return None,
             }
         }
+        Fate::Limited(layers, kind) => {
+            let held = layers.iter().any(|layer| tried.layers.contains(*layer));
+            match &tried.ended {
+                Ended::Denied(_) if held => return None,
+                Ended::Died(death) if death.kind() == kind => return None,
+                _ if held => "held",
+                _ => "ended by the daemon's limits",
+            }
+        }
         Fate::Never(_) if succeeded => "held at all times",
         Fate::Accepted(_) if !succeeded => "open",
         Fate::Survived if !matches!(tried.ended, Ended::Succeeded) => "survived",
@@ -172,9 +181,17 @@ fn attacks() -> impl Iterator<Item = &'static Attack> {
     table::all().filter(|attack| !is_a_death(attack))
 }
 
-/// A daemon whose workers are jailed so.
+/// A daemon whose workers are jailed so: keys of the configuration.
+fn jailed_by(keys: &str) -> Server {
+    // Less than an attack writes, which should not fill the machine's disk.
+    server_with(&format!(
+        "{keys}\n[limits]\nworker_disk_bytes = 268435456\n"
+    ))
+}
+
+/// A daemon of that level.
 fn jailed(level: &str) -> Server {
-    server_with(&format!("sandbox = \"{level}\"\n"))
+    jailed_by(&format!("sandbox = \"{level}\""))
 }
 
 #[test]
@@ -185,6 +202,24 @@ fn attacks_fail_as_the_table_says_where_the_jail_is_required() {
 #[test]
 fn attacks_fail_as_the_table_says_at_best_effort() {
     hold(&LV2, &jailed("best-effort"), attacks());
+}
+
+/// Landlock and seccomp alone, as where user namespaces are forbidden.
+#[test]
+fn attacks_fail_as_the_table_says_without_namespaces() {
+    let server = jailed_by("sandbox = \"required\"\nno_namespaces = true");
+    hold(&LV2, &server, attacks());
+}
+
+/// What is reported is denied as well.
+#[test]
+fn attacks_fail_as_the_table_says_in_every_mode() {
+    for mode in ["report", "trace-files", "kill"] {
+        let server = jailed_by(&format!(
+            "sandbox = \"required\"\nsandbox_mode = \"{mode}\""
+        ));
+        hold(&LV2, &server, attacks());
+    }
 }
 
 #[test]

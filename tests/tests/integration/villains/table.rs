@@ -7,6 +7,9 @@ use plugpen::v1::DeathKind;
 pub enum Fate {
     /// It fails where any of these layers of the jail stands, and succeeds where none does.
     HeldBy(&'static [&'static str]),
+    /// It fails where any of these layers stands; where none does, the daemon's limits end the
+    /// worker, by this.
+    Limited(&'static [&'static str], DeathKind),
     /// It fails with or without a jail, because of this.
     Never(&'static str),
     /// It succeeds, and this is why that is accepted.
@@ -378,14 +381,14 @@ const MEMORY: &[Attack] = &[
     attack(
         "shared-memory",
         "fills 1.25 GiB of shared anonymous memory",
-        Fate::HeldBy(&[CGROUP]),
+        Fate::Limited(&[CGROUP], DeathKind::MemoryLimit),
         Harmful,
     ),
     attack("memfd", "makes a file in memory", CALLS, Succeeds),
     attack(
         "threads",
         "starts a thousand threads",
-        Fate::HeldBy(&[CGROUP, USER]),
+        Fate::Limited(&[CGROUP, USER], DeathKind::Limit),
         Harmful,
     ),
     attack(
@@ -402,8 +405,8 @@ const MEMORY: &[Attack] = &[
     ),
     attack(
         "many-files",
-        "writes 256 MiB in eight files",
-        Fate::HeldBy(&[MOUNT]),
+        "writes 512 MiB in sixteen files",
+        Fate::Limited(&[MOUNT], DeathKind::Limit),
         Harmful,
     ),
     attack(

@@ -9,7 +9,7 @@ use std::ptr::NonNull;
 
 use plugpen_proto::v1::Guard;
 use plugpen_proto::worker::GuardedBuffer;
-use rustix::mm::{MapFlags, MprotectFlags, MremapFlags, ProtFlags};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
 
 use super::Planes;
 
@@ -102,7 +102,8 @@ fn lend<T: Copy>(
         unsafe {
             let room = fence.ours.as_ptr().add(at).cast::<T>();
             std::ptr::copy_nonoverlapping(*input, room, from.frames);
-            to.inputs.push(fence.plugin.as_ptr().add(at).cast());
+            to.inputs
+                .push(fence.plugin.as_ptr().add(at).cast_const().cast());
         }
     }
     for fence in &outputs[..outputs.len().min(from.outputs.len())] {
@@ -196,7 +197,7 @@ impl Drop for Fence {
 #[cfg(target_os = "linux")]
 fn second_mapping(data: *mut std::ffi::c_void, length: usize) -> io::Result<NonNull<u8>> {
     // SAFETY: a shared mapping of this length; a new one at a place of the kernel's choice.
-    let second = unsafe { rustix::mm::mremap(data, 0, length, MremapFlags::MAYMOVE) }?;
+    let second = unsafe { rustix::mm::mremap(data, 0, length, rustix::mm::MremapFlags::MAYMOVE) }?;
     NonNull::new(second.cast()).ok_or(io::ErrorKind::OutOfMemory.into())
 }
 

@@ -130,13 +130,13 @@ fn lives(target: &str, length: Duration) -> (usize, usize) {
 }
 
 /// What is held once nothing is going on.
-fn at_rest(pid: u32) -> Census {
+fn at_rest(pid: u32, daemon: u32) -> Census {
     let mut last = census::of(pid).unwrap();
     until("things to settle", || {
         let now = census::of(pid).unwrap();
         let same = (now.descriptors, now.threads) == (last.descriptors, last.threads);
         last = now;
-        same && census::children(pid).is_empty()
+        same && census::children(daemon).is_empty()
     });
     last
 }
@@ -154,7 +154,7 @@ fn twenty_clients_live_beside_plugins_that_die_hang_and_lie() {
         let left = || std::fs::read_dir(&folder).unwrap().count();
         // Pools and allocators fill up at first.
         lives(server.target(), Duration::from_secs(3));
-        let before = [daemon, std::process::id()].map(at_rest);
+        let before = [daemon, std::process::id()].map(|pid| at_rest(pid, daemon));
         let length = Duration::from_secs(if full() { 600 } else { 15 });
         let (blocks, deaths) = lives(server.target(), length);
         println!("{blocks} blocks in peace, {deaths} deaths");

@@ -37,7 +37,12 @@ fn as_ordinary_user(body: impl FnOnce()) {
     let built = built().unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    for program in ["plugpend", "plugpen-worker", "plugpen-device"] {
+    for program in [
+        "plugpend",
+        "plugpen-worker",
+        "plugpen-device",
+        "plugpen-autopsy",
+    ] {
         copy(&built.programs.join(program), &folder.path().join(program));
     }
     let plugins = folder.path().join("plugins");

@@ -17,7 +17,7 @@ pub struct Death {
     /// The last lines the plugin wrote to its standard output and error, oldest first.
     #[prost(string, repeated, tag = "5")]
     pub output: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Identifies this death in logs and, later, in the crash store.
+    /// Identifies this death in logs and in the crash store.
     #[prost(string, tag = "6")]
     pub report_id: ::prost::alloc::string::String,
     /// One sentence for people.
@@ -29,6 +29,13 @@ pub struct Death {
     /// Milliseconds since the Unix epoch.
     #[prost(int64, tag = "9")]
     pub time_ms: i64,
+    /// The address that could not be used, where a signal of that kind ended it.
+    #[prost(uint64, optional, tag = "50")]
+    pub fault_address: ::core::option::Option<u64>,
+    /// The module that ran when such a signal came and the place in it, "villain.so+0x2871". Empty
+    /// where that is not known at once; the crash report knows more.
+    #[prost(string, tag = "51")]
+    pub location: ::prost::alloc::string::String,
 }
 /// An audio bus of a plugin.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -121,7 +128,8 @@ pub struct Transport {
 /// One layer of a worker's jail.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SandboxLayer {
-    /// "no_new_privs", "rlimits", "landlock", "seccomp", ...
+    /// "no_new_privs", "rlimits", "landlock", "seccomp", "capabilities", "uid", "user_ns",
+    /// "pid_ns", "ipc_ns", "uts_ns", "net_ns", "mount_ns", ...
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     #[prost(enumeration = "SandboxState", tag = "2")]
@@ -129,11 +137,16 @@ pub struct SandboxLayer {
     #[prost(string, tag = "3")]
     pub detail: ::prost::alloc::string::String,
 }
-/// What the worker says of its jail.
+/// What is known of a worker's jail: as the worker reports it, compared with what the kernel
+/// says of the worker.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SandboxReport {
     #[prost(message, repeated, tag = "1")]
     pub layers: ::prost::alloc::vec::Vec<SandboxLayer>,
+    #[prost(enumeration = "SandboxLevel", tag = "40")]
+    pub level: i32,
+    #[prost(enumeration = "SandboxMode", tag = "41")]
+    pub mode: i32,
 }
 /// A plugin format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -297,6 +310,12 @@ pub enum DeathKind {
     CpuLimit = 6,
     /// A call that the sandbox forbids ended it.
     Sandbox = 7,
+    /// Used more memory than it may and was killed.
+    MemoryLimit = 8,
+    /// Exceeded another limit (threads, disk) and was killed; the summary names it.
+    Limit = 60,
+    /// Sent the daemon more messages than any plugin has reason to, and was killed.
+    Flood = 9,
 }
 impl DeathKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -313,6 +332,9 @@ impl DeathKind {
             Self::Protocol => "DEATH_KIND_PROTOCOL",
             Self::CpuLimit => "DEATH_KIND_CPU_LIMIT",
             Self::Sandbox => "DEATH_KIND_SANDBOX",
+            Self::MemoryLimit => "DEATH_KIND_MEMORY_LIMIT",
+            Self::Limit => "DEATH_KIND_LIMIT",
+            Self::Flood => "DEATH_KIND_FLOOD",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -326,6 +348,9 @@ impl DeathKind {
             "DEATH_KIND_PROTOCOL" => Some(Self::Protocol),
             "DEATH_KIND_CPU_LIMIT" => Some(Self::CpuLimit),
             "DEATH_KIND_SANDBOX" => Some(Self::Sandbox),
+            "DEATH_KIND_MEMORY_LIMIT" => Some(Self::MemoryLimit),
+            "DEATH_KIND_LIMIT" => Some(Self::Limit),
+            "DEATH_KIND_FLOOD" => Some(Self::Flood),
             _ => None,
         }
     }
@@ -365,6 +390,86 @@ impl SandboxState {
             "SANDBOX_STATE_PARTIAL" => Some(Self::Partial),
             "SANDBOX_STATE_ABSENT" => Some(Self::Absent),
             "SANDBOX_STATE_OFF" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+/// How strictly a worker is jailed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SandboxLevel {
+    /// The daemon's own.
+    Unspecified = 0,
+    /// A missing essential layer (no_new_privs, a file system layer, seccomp) means that no
+    /// plugin is loaded.
+    Required = 1,
+    /// Whatever the system offers.
+    BestEffort = 2,
+    /// No jail.
+    Off = 3,
+}
+impl SandboxLevel {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SANDBOX_LEVEL_UNSPECIFIED",
+            Self::Required => "SANDBOX_LEVEL_REQUIRED",
+            Self::BestEffort => "SANDBOX_LEVEL_BEST_EFFORT",
+            Self::Off => "SANDBOX_LEVEL_OFF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SANDBOX_LEVEL_UNSPECIFIED" => Some(Self::Unspecified),
+            "SANDBOX_LEVEL_REQUIRED" => Some(Self::Required),
+            "SANDBOX_LEVEL_BEST_EFFORT" => Some(Self::BestEffort),
+            "SANDBOX_LEVEL_OFF" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+/// What happens when a plugin makes a system call that it may not make. It is refused in every
+/// mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum SandboxMode {
+    /// The daemon's own.
+    Unspecified = 0,
+    /// Refused with an error, and that is all.
+    Enforce = 1,
+    /// Refused, and told as a SandboxViolation.
+    Report = 2,
+    /// The same, and every file the plugin opens, makes, renames or removes is told too.
+    TraceFiles = 3,
+    /// The first one ends the plugin: a death of kind SANDBOX that names the call.
+    Kill = 4,
+}
+impl SandboxMode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SANDBOX_MODE_UNSPECIFIED",
+            Self::Enforce => "SANDBOX_MODE_ENFORCE",
+            Self::Report => "SANDBOX_MODE_REPORT",
+            Self::TraceFiles => "SANDBOX_MODE_TRACE_FILES",
+            Self::Kill => "SANDBOX_MODE_KILL",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SANDBOX_MODE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SANDBOX_MODE_ENFORCE" => Some(Self::Enforce),
+            "SANDBOX_MODE_REPORT" => Some(Self::Report),
+            "SANDBOX_MODE_TRACE_FILES" => Some(Self::TraceFiles),
+            "SANDBOX_MODE_KILL" => Some(Self::Kill),
             _ => None,
         }
     }
@@ -1646,6 +1751,24 @@ pub mod parameter_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// What one worker may use. 0: what the daemon allows, which is also the most.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkerLimits {
+    /// Resident memory, and what it may allocate.
+    #[prost(uint64, tag = "1")]
+    pub memory_bytes: u64,
+    /// CPU time of all its threads together, in seconds.
+    #[prost(uint64, tag = "2")]
+    pub cpu_seconds: u64,
+    #[prost(uint64, tag = "3")]
+    pub threads: u64,
+    /// Open files.
+    #[prost(uint64, tag = "4")]
+    pub descriptors: u64,
+    /// All files in its private directory together, and one of them.
+    #[prost(uint64, tag = "5")]
+    pub disk_bytes: u64,
+}
 /// How a plugin is opened. Repeated on a restart.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenOptions {
@@ -1691,6 +1814,58 @@ pub struct OpenOptions {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
+    /// How strictly it is jailed. Looser than the daemon's own only where the daemon allows that.
+    #[prost(enumeration = "SandboxLevel", tag = "40")]
+    pub sandbox_level: i32,
+    #[prost(enumeration = "SandboxMode", tag = "41")]
+    pub sandbox_mode: i32,
+    /// Files and folders beside its own that the plugin may use, at most 64.
+    #[prost(message, repeated, tag = "42")]
+    pub grants: ::prost::alloc::vec::Vec<PathGrant>,
+    #[prost(enumeration = "RestartPolicy", tag = "60")]
+    pub restart: i32,
+    /// Tighter limits than the daemon's; looser ones are refused.
+    #[prost(message, optional, tag = "61")]
+    pub limits: ::core::option::Option<WorkerLimits>,
+    /// Less may be asked for than the daemon's default, and more where it allows it.
+    #[prost(enumeration = "Recording", tag = "62")]
+    pub recording: i32,
+    /// The plugin's audio buffers are copies that end or begin at memory that is not
+    /// there, and its inputs cannot be written: what it does outside of them ends it.
+    #[prost(enumeration = "Guard", tag = "70")]
+    pub guard: i32,
+    /// Counts what is wrong with the numbers in its outputs (GetNumerics, NumericsFound).
+    #[prost(bool, tag = "71")]
+    pub numerics: bool,
+    /// How long its worker may take. Absent: as long as the daemon lets all.
+    #[prost(message, optional, tag = "72")]
+    pub deadlines: ::core::option::Option<Deadlines>,
+}
+/// A file, or a folder with all below it, that a plugin may use.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PathGrant {
+    /// Absolute, and there when the plugin is opened.
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    /// May write, make, rename and remove in it too; never execute.
+    #[prost(bool, tag = "2")]
+    pub is_writable: bool,
+}
+/// How long a worker may take before it is ended, in seconds. 0: as long as the daemon
+/// lets all.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Deadlines {
+    #[prost(double, tag = "1")]
+    pub load_seconds: f64,
+    /// Calls that stop the audio: state, programs, rate, modes.
+    #[prost(double, tag = "2")]
+    pub state_seconds: f64,
+    /// Other calls.
+    #[prost(double, tag = "3")]
+    pub control_seconds: f64,
+    /// A block, on top of the length of the longest one.
+    #[prost(double, tag = "4")]
+    pub block_seconds: f64,
 }
 /// What the rings look like; passed by value and never read back from shared memory.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1790,6 +1965,12 @@ pub struct OpenedPlugin {
     /// Note expressions reach the plugin; to others they are an error.
     #[prost(bool, tag = "29")]
     pub takes_note_expression: bool,
+    /// The policy in force.
+    #[prost(enumeration = "RestartPolicy", tag = "60")]
+    pub restart: i32,
+    /// Restarts by that policy so far.
+    #[prost(uint32, tag = "61")]
+    pub restarts: u32,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenPluginRequest {
@@ -1848,6 +2029,11 @@ pub struct RestartPluginRequest {
     /// 0 keeps the rate.
     #[prost(double, tag = "2")]
     pub sample_rate: f64,
+    /// Above 0: the caller saw this generation die. Waits for the restart that the plugin's
+    /// policy makes, back-off included, and takes it over; `sample_rate` is not looked at.
+    /// PLUGIN_DEAD where the policy makes none.
+    #[prost(uint64, tag = "60")]
+    pub after_generation: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RestartPluginResponse {
@@ -1863,6 +2049,10 @@ pub struct KillPluginRequest {
     pub handle: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]
     pub worker_pid: u32,
+    /// How the client has seen the worker break the protocol of its audio rings; the
+    /// death says so. Empty: a user wants it.
+    #[prost(string, tag = "70")]
+    pub broken_rings: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct KillPluginResponse {
@@ -1913,6 +2103,113 @@ impl AudioPath {
             "AUDIO_PATH_SHARED_MEMORY" => Some(Self::SharedMemory),
             "AUDIO_PATH_NONE" => Some(Self::None),
             "AUDIO_PATH_STREAM" => Some(Self::Stream),
+            _ => None,
+        }
+    }
+}
+/// What becomes of a plugin whose worker died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RestartPolicy {
+    /// The daemon's default.
+    Unspecified = 0,
+    /// It stays dead until RestartPlugin.
+    Never = 1,
+    /// The daemon brings up a fresh worker after a death of the plugin's own making; not
+    /// where somebody killed it (DEATH_KIND_KILLED).
+    OnCrash = 2,
+    /// After every death.
+    Always = 3,
+}
+impl RestartPolicy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RESTART_POLICY_UNSPECIFIED",
+            Self::Never => "RESTART_POLICY_NEVER",
+            Self::OnCrash => "RESTART_POLICY_ON_CRASH",
+            Self::Always => "RESTART_POLICY_ALWAYS",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RESTART_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+            "RESTART_POLICY_NEVER" => Some(Self::Never),
+            "RESTART_POLICY_ON_CRASH" => Some(Self::OnCrash),
+            "RESTART_POLICY_ALWAYS" => Some(Self::Always),
+            _ => None,
+        }
+    }
+}
+/// What is kept of a plugin for a replay of its death.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Recording {
+    /// The daemon's default.
+    Unspecified = 0,
+    /// The calls, and the last blocks with their samples.
+    Full = 1,
+    /// The calls, and the last blocks without their samples.
+    Calls = 2,
+    /// Nothing.
+    Off = 3,
+}
+impl Recording {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RECORDING_UNSPECIFIED",
+            Self::Full => "RECORDING_FULL",
+            Self::Calls => "RECORDING_CALLS",
+            Self::Off => "RECORDING_OFF",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RECORDING_UNSPECIFIED" => Some(Self::Unspecified),
+            "RECORDING_FULL" => Some(Self::Full),
+            "RECORDING_CALLS" => Some(Self::Calls),
+            "RECORDING_OFF" => Some(Self::Off),
+            _ => None,
+        }
+    }
+}
+/// Where a plugin's audio buffers touch memory that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Guard {
+    Unspecified = 0,
+    /// Behind the last frame of each block.
+    End = 1,
+    /// Before the first.
+    Begin = 2,
+}
+impl Guard {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GUARD_UNSPECIFIED",
+            Self::End => "GUARD_END",
+            Self::Begin => "GUARD_BEGIN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GUARD_UNSPECIFIED" => Some(Self::Unspecified),
+            "GUARD_END" => Some(Self::End),
+            "GUARD_BEGIN" => Some(Self::Begin),
             _ => None,
         }
     }
@@ -2147,7 +2444,8 @@ pub mod plugin_service_client {
         }
         /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
         /// the same handle with a new generation. Restores nothing: the client, which
-        /// knows what was set, does.
+        /// knows what was set, does. With `after_generation` it joins the restart that the
+        /// plugin's policy makes.
         pub async fn restart_plugin(
             &mut self,
             request: impl tonic::IntoRequest<super::RestartPluginRequest>,
@@ -2272,7 +2570,8 @@ pub mod plugin_service_server {
         >;
         /// Ends the worker, if it lives, and loads the same plugin in a fresh one under
         /// the same handle with a new generation. Restores nothing: the client, which
-        /// knows what was set, does.
+        /// knows what was set, does. With `after_generation` it joins the restart that the
+        /// plugin's policy makes.
         async fn restart_plugin(
             &self,
             request: tonic::Request<super::RestartPluginRequest>,
@@ -3578,6 +3877,866 @@ pub mod bus_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plugpen.v1.BusService";
     impl<T> tonic::server::NamedService for BusServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// One death in a list.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashSummary {
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+    /// Milliseconds since the Unix epoch.
+    #[prost(int64, tag = "2")]
+    pub time_ms: i64,
+    #[prost(enumeration = "DeathKind", tag = "3")]
+    pub kind: i32,
+    #[prost(int32, tag = "4")]
+    pub signal: i32,
+    #[prost(int32, tag = "5")]
+    pub exit_code: i32,
+    /// The call that was running; see `Death`.
+    #[prost(string, tag = "6")]
+    pub call: ::prost::alloc::string::String,
+    /// One sentence for people.
+    #[prost(string, tag = "7")]
+    pub summary: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub plugin_name: ::prost::alloc::string::String,
+    /// The file or bundle.
+    #[prost(string, tag = "9")]
+    pub plugin_path: ::prost::alloc::string::String,
+    #[prost(enumeration = "PluginFormat", tag = "10")]
+    pub format: i32,
+    /// Where it died: function or module + offset of the first frame that is not the C library's.
+    #[prost(string, tag = "11")]
+    pub location: ::prost::alloc::string::String,
+    /// Equal for deaths of one plugin at one place; 16 hex digits.
+    #[prost(string, tag = "12")]
+    pub signature: ::prost::alloc::string::String,
+    /// Deaths with this signature that the store has counted.
+    #[prost(uint64, tag = "13")]
+    pub count: u64,
+}
+/// Everything that is known of one death.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CrashReport {
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub death: ::core::option::Option<Death>,
+    #[prost(message, optional, tag = "3")]
+    pub plugin: ::core::option::Option<CrashedPlugin>,
+    /// Of the worker that died.
+    #[prost(message, optional, tag = "4")]
+    pub sandbox: ::core::option::Option<SandboxReport>,
+    /// "SIGSEGV: wrote to 0x8, which is not mapped", or the like.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// What the kernel said of the signal; absent where there was none to look at.
+    #[prost(message, optional, tag = "6")]
+    pub fault: ::core::option::Option<CrashFault>,
+    /// The crashing thread first.
+    #[prost(message, repeated, tag = "7")]
+    pub threads: ::prost::alloc::vec::Vec<CrashThread>,
+    #[prost(message, repeated, tag = "8")]
+    pub modules: ::prost::alloc::vec::Vec<CrashModule>,
+    #[prost(enumeration = "CrashAnalysis", tag = "9")]
+    pub analysis: i32,
+    #[prost(string, tag = "10")]
+    pub analysis_note: ::prost::alloc::string::String,
+    /// As in `CrashSummary`.
+    #[prost(string, tag = "11")]
+    pub location: ::prost::alloc::string::String,
+    #[prost(string, tag = "12")]
+    pub signature: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "13")]
+    pub count: u64,
+    /// Size of the minidump, 0 where there is none.
+    #[prost(uint64, tag = "14")]
+    pub minidump_bytes: u64,
+    /// The last calls of the control channel, oldest first, 64 at most.
+    #[prost(message, repeated, tag = "15")]
+    pub calls: ::prost::alloc::vec::Vec<CrashCall>,
+    /// What the worker was for: "plugin", "probe" or "device".
+    #[prost(string, tag = "16")]
+    pub role: ::prost::alloc::string::String,
+    /// The worker's version, and system and processor it ran on.
+    #[prost(string, tag = "17")]
+    pub worker_version: ::prost::alloc::string::String,
+    #[prost(string, tag = "18")]
+    pub system: ::prost::alloc::string::String,
+    /// From the stop of the worker to its end, in microseconds: how long it took to look at it.
+    #[prost(uint64, tag = "19")]
+    pub capture_micros: u64,
+}
+/// Which plugin died.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashedPlugin {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub vendor: ::prost::alloc::string::String,
+    #[prost(string, tag = "3")]
+    pub version: ::prost::alloc::string::String,
+    #[prost(enumeration = "PluginFormat", tag = "4")]
+    pub format: i32,
+    /// The file or bundle.
+    #[prost(string, tag = "5")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub identifier: ::prost::alloc::string::String,
+    /// The library in it that held the code, and its SHA-256 in hex.
+    #[prost(string, tag = "7")]
+    pub library: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub sha256: ::prost::alloc::string::String,
+    /// Bytes of the library.
+    #[prost(uint64, tag = "9")]
+    pub size: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CrashFault {
+    #[prost(int32, tag = "1")]
+    pub signal: i32,
+    /// "SIGSEGV"
+    #[prost(string, tag = "2")]
+    pub signal_name: ::prost::alloc::string::String,
+    #[prost(int32, tag = "3")]
+    pub code: i32,
+    /// "SEGV_MAPERR"; empty where the number means nothing.
+    #[prost(string, tag = "4")]
+    pub code_name: ::prost::alloc::string::String,
+    /// The address that could not be used, for SIGSEGV, SIGBUS, SIGILL, SIGFPE.
+    #[prost(uint64, optional, tag = "5")]
+    pub address: ::core::option::Option<u64>,
+    /// The system call, for SIGSYS.
+    #[prost(int32, optional, tag = "6")]
+    pub system_call: ::core::option::Option<i32>,
+    /// The instruction at fault as text, and its bytes in hex.
+    #[prost(string, tag = "7")]
+    pub instruction: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub instruction_bytes: ::prost::alloc::string::String,
+    /// The signal that a handler of the process was dealing with when this one came: what went
+    /// wrong first.
+    #[prost(message, optional, boxed, tag = "9")]
+    pub earlier: ::core::option::Option<::prost::alloc::boxed::Box<CrashFault>>,
+    /// The thread's stack had ended.
+    #[prost(bool, tag = "10")]
+    pub stack_overflow: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CrashThread {
+    /// As the daemon counts threads.
+    #[prost(uint32, tag = "1")]
+    pub tid: u32,
+    /// "audio", "plugpen-worker", or what the plugin called it.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(bool, tag = "3")]
+    pub crashed: bool,
+    /// Innermost first.
+    #[prost(message, repeated, tag = "4")]
+    pub frames: ::prost::alloc::vec::Vec<CrashFrame>,
+    /// More frames were there, or the stack could not be followed further.
+    #[prost(bool, tag = "5")]
+    pub truncated: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashFrame {
+    #[prost(uint64, tag = "1")]
+    pub address: u64,
+    /// File name of the module, empty where no file is mapped.
+    #[prost(string, tag = "2")]
+    pub module: ::prost::alloc::string::String,
+    /// From the module's first byte, as in the file's own addresses.
+    #[prost(uint64, tag = "3")]
+    pub offset: u64,
+    /// Demangled; empty where there are no symbols.
+    #[prost(string, tag = "4")]
+    pub function: ::prost::alloc::string::String,
+    /// Empty where there is no debug information.
+    #[prost(string, tag = "5")]
+    pub file: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "6")]
+    pub line: u32,
+    /// A function inlined into the next frame's.
+    #[prost(bool, tag = "7")]
+    pub inlined: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashModule {
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub base: u64,
+    #[prost(uint64, tag = "3")]
+    pub size: u64,
+}
+/// One call that the worker was asked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CrashCall {
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its arguments as text, cut at some hundreds of bytes.
+    #[prost(string, tag = "2")]
+    pub arguments: ::prost::alloc::string::String,
+    /// Milliseconds since the Unix epoch.
+    #[prost(int64, tag = "3")]
+    pub time_ms: i64,
+    /// How long it ran; absent for those that were running or waiting when the worker died.
+    #[prost(uint64, optional, tag = "4")]
+    pub micros: ::core::option::Option<u64>,
+    /// Empty where it succeeded; else the error.
+    #[prost(string, tag = "5")]
+    pub error: ::prost::alloc::string::String,
+    /// Blocks the client had submitted before it.
+    #[prost(uint64, tag = "6")]
+    pub after_block: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListCrashesRequest {
+    /// 0: 100 at most.
+    #[prost(uint32, tag = "1")]
+    pub page_size: u32,
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+    /// Only deaths of plugins whose name or path contains this, whatever its case.
+    #[prost(string, tag = "3")]
+    pub plugin: ::prost::alloc::string::String,
+    /// Only deaths of this kind, when set.
+    #[prost(enumeration = "DeathKind", tag = "4")]
+    pub kind: i32,
+    /// Only deaths since then, milliseconds since the Unix epoch.
+    #[prost(int64, tag = "5")]
+    pub since_ms: i64,
+    /// Only deaths with this signature.
+    #[prost(string, tag = "6")]
+    pub signature: ::prost::alloc::string::String,
+    /// Every death; else the newest of each signature.
+    #[prost(bool, tag = "7")]
+    pub each: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListCrashesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub crashes: ::prost::alloc::vec::Vec<CrashSummary>,
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetCrashRequest {
+    /// A report's id, or the beginning of one that is unique.
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetCrashResponse {
+    #[prost(message, optional, tag = "1")]
+    pub report: ::core::option::Option<CrashReport>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportCrashRequest {
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExportCrashResponse {
+    #[prost(bytes = "vec", tag = "1")]
+    pub chunk: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteCrashesRequest {
+    /// These reports; none: all, or those with this signature.
+    #[prost(string, repeated, tag = "1")]
+    pub report_ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, tag = "2")]
+    pub signature: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteCrashesResponse {
+    #[prost(uint32, tag = "1")]
+    pub deleted: u32,
+}
+/// How far the analysis of a death is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum CrashAnalysis {
+    Unspecified = 0,
+    /// Stacks, names and instruction are known as far as they can be.
+    Done = 1,
+    /// There was nothing to look at: the worker was gone at once, or could not be traced.
+    None = 2,
+    /// It was tried; `analysis_note` says what went wrong.
+    Failed = 3,
+}
+impl CrashAnalysis {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CRASH_ANALYSIS_UNSPECIFIED",
+            Self::Done => "CRASH_ANALYSIS_DONE",
+            Self::None => "CRASH_ANALYSIS_NONE",
+            Self::Failed => "CRASH_ANALYSIS_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CRASH_ANALYSIS_UNSPECIFIED" => Some(Self::Unspecified),
+            "CRASH_ANALYSIS_DONE" => Some(Self::Done),
+            "CRASH_ANALYSIS_NONE" => Some(Self::None),
+            "CRASH_ANALYSIS_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod crash_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// How workers died: reports that the daemon keeps, of all sessions and of earlier daemons.
+    #[derive(Debug, Clone)]
+    pub struct CrashServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl CrashServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> CrashServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> CrashServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            CrashServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Newest first.
+        pub async fn list_crashes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCrashesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/ListCrashes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "ListCrashes"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// One report. Waits for one in the making, some seconds at most.
+        pub async fn get_crash(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCrashResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/GetCrash",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "GetCrash"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// The minidump of a report, for debuggers, in chunks.
+        pub async fn export_crash(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExportCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::ExportCrashResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/ExportCrash",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "ExportCrash"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Forgets reports.
+        pub async fn delete_crashes(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteCrashesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.CrashService/DeleteCrashes",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.CrashService", "DeleteCrashes"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod crash_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with CrashServiceServer.
+    #[async_trait]
+    pub trait CrashService: std::marker::Send + std::marker::Sync + 'static {
+        /// Newest first.
+        async fn list_crashes(
+            &self,
+            request: tonic::Request<super::ListCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListCrashesResponse>,
+            tonic::Status,
+        >;
+        /// One report. Waits for one in the making, some seconds at most.
+        async fn get_crash(
+            &self,
+            request: tonic::Request<super::GetCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetCrashResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the ExportCrash method.
+        type ExportCrashStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::ExportCrashResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The minidump of a report, for debuggers, in chunks.
+        async fn export_crash(
+            &self,
+            request: tonic::Request<super::ExportCrashRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::ExportCrashStream>,
+            tonic::Status,
+        >;
+        /// Forgets reports.
+        async fn delete_crashes(
+            &self,
+            request: tonic::Request<super::DeleteCrashesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DeleteCrashesResponse>,
+            tonic::Status,
+        >;
+    }
+    /// How workers died: reports that the daemon keeps, of all sessions and of earlier daemons.
+    #[derive(Debug)]
+    pub struct CrashServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> CrashServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for CrashServiceServer<T>
+    where
+        T: CrashService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.CrashService/ListCrashes" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListCrashesSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::UnaryService<super::ListCrashesRequest>
+                    for ListCrashesSvc<T> {
+                        type Response = super::ListCrashesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListCrashesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::list_crashes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListCrashesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.CrashService/GetCrash" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetCrashSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::UnaryService<super::GetCrashRequest>
+                    for GetCrashSvc<T> {
+                        type Response = super::GetCrashResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetCrashRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::get_crash(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetCrashSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.CrashService/ExportCrash" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportCrashSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::ServerStreamingService<super::ExportCrashRequest>
+                    for ExportCrashSvc<T> {
+                        type Response = super::ExportCrashResponse;
+                        type ResponseStream = T::ExportCrashStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExportCrashRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::export_crash(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportCrashSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.CrashService/DeleteCrashes" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteCrashesSvc<T: CrashService>(pub Arc<T>);
+                    impl<
+                        T: CrashService,
+                    > tonic::server::UnaryService<super::DeleteCrashesRequest>
+                    for DeleteCrashesSvc<T> {
+                        type Response = super::DeleteCrashesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteCrashesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as CrashService>::delete_crashes(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteCrashesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for CrashServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.CrashService";
+    impl<T> tonic::server::NamedService for CrashServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
@@ -5973,7 +7132,7 @@ pub struct WatchEventsResponse {
     pub generation: u64,
     #[prost(
         oneof = "watch_events_response::Event",
-        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17"
+        tags = "5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 60, 61, 70"
     )]
     pub event: ::core::option::Option<watch_events_response::Event>,
 }
@@ -6007,6 +7166,12 @@ pub mod watch_events_response {
         DeviceXruns(super::DeviceXruns),
         #[prost(message, tag = "17")]
         MidiReceived(super::MidiReceived),
+        #[prost(message, tag = "60")]
+        GaveUp(super::GaveUp),
+        #[prost(message, tag = "61")]
+        MemoryGrowth(super::MemoryGrowth),
+        #[prost(message, tag = "70")]
+        NumericsFound(super::NumericsFound),
     }
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -6052,6 +7217,19 @@ pub struct LogLine {
     pub source: i32,
     #[prost(string, tag = "2")]
     pub text: ::prost::alloc::string::String,
+}
+/// A plugin that was opened with `numerics` gave samples that are no numbers, or infinite
+/// ones. Told at the first of either in each output, and again after GetNumerics with
+/// `reset`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NumericsFound {
+    /// The output channel.
+    #[prost(uint32, tag = "1")]
+    pub output: u32,
+    #[prost(bool, tag = "2")]
+    pub nan: bool,
+    #[prost(bool, tag = "3")]
+    pub infinite: bool,
 }
 /// A call of a VST2 plugin to its host, after it was answered. Told only where the
 /// plugin was opened with `observe_host_callbacks`.
@@ -6111,6 +7289,30 @@ pub struct MidiReceived {
 pub struct Restarted {
     #[prost(uint32, tag = "1")]
     pub worker_pid: u32,
+    /// By the plugin's restart policy; the client that owns it has not restored it yet.
+    #[prost(bool, tag = "60")]
+    pub automatic: bool,
+}
+/// A plugin's policy asks for a restart that is not made.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GaveUp {
+    /// Why, for people: how often it died, or what kept it from loading.
+    #[prost(string, tag = "1")]
+    pub reason: ::prost::alloc::string::String,
+}
+/// A worker's memory grows, as it looks without end. Told when it has passed a quarter, a half
+/// and three quarters of its limit.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct MemoryGrowth {
+    /// Resident memory.
+    #[prost(uint64, tag = "1")]
+    pub bytes: u64,
+    /// Growth over the last seconds.
+    #[prost(double, tag = "2")]
+    pub bytes_per_second: f64,
+    /// Where it is killed.
+    #[prost(uint64, tag = "3")]
+    pub limit_bytes: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Closed {}
@@ -6636,6 +7838,47 @@ pub struct GetTimingResponse {
     #[prost(double, tag = "2")]
     pub tail_seconds: f64,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetNumericsRequest {
+    #[prost(string, tag = "1")]
+    pub handle: ::prost::alloc::string::String,
+    /// Begins to count anew.
+    #[prost(bool, tag = "2")]
+    pub reset: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetNumericsResponse {
+    /// By output channel.
+    #[prost(message, repeated, tag = "1")]
+    pub outputs: ::prost::alloc::vec::Vec<OutputNumerics>,
+}
+/// The samples that a plugin has put into one output, before a bypass by the host.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct OutputNumerics {
+    /// All samples. Each is counted once more in at most one of the five that follow.
+    #[prost(uint64, tag = "1")]
+    pub samples: u64,
+    #[prost(uint64, tag = "2")]
+    pub nan: u64,
+    /// Infinite, with either sign.
+    #[prost(uint64, tag = "3")]
+    pub infinite: u64,
+    /// Other than zero and too small to be normal.
+    #[prost(uint64, tag = "4")]
+    pub denormal: u64,
+    /// Beyond 1 or -1.
+    #[prost(uint64, tag = "5")]
+    pub clipped: u64,
+    /// Zero, with either sign.
+    #[prost(uint64, tag = "6")]
+    pub silent: u64,
+    /// The largest absolute value of those that are finite.
+    #[prost(double, tag = "7")]
+    pub peak: f64,
+    /// The mean of those that are finite.
+    #[prost(double, tag = "8")]
+    pub dc: f64,
+}
 /// Sample type the plugin computes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -6955,6 +8198,32 @@ pub mod playback_service_client {
                 .insert(GrpcMethod::new("plugpen.v1.PlaybackService", "GetTiming"));
             self.inner.unary(req, path, codec).await
         }
+        /// What was wrong with the numbers in its outputs, of a plugin that was opened
+        /// with `numerics`. After the blocks that were submitted before the call.
+        pub async fn get_numerics(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetNumericsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetNumericsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.PlaybackService/GetNumerics",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.PlaybackService", "GetNumerics"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -7027,6 +8296,15 @@ pub mod playback_service_server {
             request: tonic::Request<super::GetTimingRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetTimingResponse>,
+            tonic::Status,
+        >;
+        /// What was wrong with the numbers in its outputs, of a plugin that was opened
+        /// with `numerics`. After the blocks that were submitted before the call.
+        async fn get_numerics(
+            &self,
+            request: tonic::Request<super::GetNumericsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetNumericsResponse>,
             tonic::Status,
         >;
     }
@@ -7472,6 +8750,51 @@ pub mod playback_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/plugpen.v1.PlaybackService/GetNumerics" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetNumericsSvc<T: PlaybackService>(pub Arc<T>);
+                    impl<
+                        T: PlaybackService,
+                    > tonic::server::UnaryService<super::GetNumericsRequest>
+                    for GetNumericsSvc<T> {
+                        type Response = super::GetNumericsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetNumericsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as PlaybackService>::get_numerics(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetNumericsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -7509,6 +8832,522 @@ pub mod playback_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "plugpen.v1.PlaybackService";
     impl<T> tonic::server::NamedService for PlaybackServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRecordingRequest {
+    /// `Death.report_id`.
+    #[prost(string, tag = "1")]
+    pub report_id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetRecordingResponse {
+    /// The next bytes of the file.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayRecordingRequest {
+    /// The next bytes of the file. In a first message alone, the id of a death on this
+    /// daemon will do.
+    #[prost(bytes = "vec", tag = "1")]
+    pub data: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub report_id: ::prost::alloc::string::String,
+    /// Load the plugin from here, where the recording's machine had it elsewhere. Counts in
+    /// the first message.
+    #[prost(string, tag = "3")]
+    pub path: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReplayRecordingResponse {
+    /// How it ended then.
+    #[prost(message, optional, tag = "1")]
+    pub recorded: ::core::option::Option<Death>,
+    /// How it ended now; absent where the plugin lived through all of it.
+    #[prost(message, optional, tag = "2")]
+    pub replayed: ::core::option::Option<Death>,
+    /// Kind, signal, exit code and call are the same.
+    #[prost(bool, tag = "3")]
+    pub same: bool,
+    /// Of these so many were made and played before it died.
+    #[prost(uint32, tag = "4")]
+    pub calls: u32,
+    #[prost(uint32, tag = "5")]
+    pub calls_made: u32,
+    #[prost(uint32, tag = "6")]
+    pub blocks: u32,
+    #[prost(uint32, tag = "7")]
+    pub blocks_played: u32,
+    /// What the recording lacks, or is not as it was: for people.
+    #[prost(string, repeated, tag = "8")]
+    pub cautions: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// A recording as a file: the line "plugpen recording 1\n", then this message.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FlightRecording {
+    #[prost(message, optional, tag = "1")]
+    pub death: ::core::option::Option<Death>,
+    /// As the plugin was opened, or restarted last.
+    #[prost(message, optional, tag = "2")]
+    pub options: ::core::option::Option<OpenOptions>,
+    /// The plugin's file or folder, and what identifies its contents.
+    #[prost(string, tag = "3")]
+    pub bundle: ::prost::alloc::string::String,
+    #[prost(string, tag = "4")]
+    pub identity: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "5")]
+    pub description: ::core::option::Option<PluginDescription>,
+    /// The version of plugpen that recorded it.
+    #[prost(string, tag = "6")]
+    pub version: ::prost::alloc::string::String,
+    /// In their order; those that set something are kept, of others the latest.
+    #[prost(message, repeated, tag = "7")]
+    pub calls: ::prost::alloc::vec::Vec<RecordedCall>,
+    /// Calls that are missing, because there were too many.
+    #[prost(uint64, tag = "8")]
+    pub calls_dropped: u64,
+    /// The last blocks in their order.
+    #[prost(message, repeated, tag = "9")]
+    pub blocks: ::prost::alloc::vec::Vec<RecordedBlock>,
+    /// Number of the last block that was submitted through their rings.
+    #[prost(uint64, tag = "10")]
+    pub submitted: u64,
+    /// Blocks the worker had completed.
+    #[prost(uint64, tag = "11")]
+    pub completed: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecordedCall {
+    /// A worker's message as it was sent.
+    #[prost(bytes = "vec", tag = "1")]
+    pub message: ::prost::alloc::vec::Vec<u8>,
+    /// Made before the rings of `blocks` were there, which began to count anew.
+    #[prost(bool, tag = "2")]
+    pub before_rings: bool,
+    /// Whether it was answered.
+    #[prost(bool, tag = "3")]
+    pub answered: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RecordedBlock {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    #[prost(uint32, tag = "2")]
+    pub frames: u32,
+    #[prost(bool, tag = "3")]
+    pub double: bool,
+    #[prost(message, optional, tag = "4")]
+    pub transport: ::core::option::Option<Transport>,
+    /// As in the ring.
+    #[prost(bytes = "vec", tag = "5")]
+    pub events: ::prost::alloc::vec::Vec<u8>,
+    /// One after the other, `frames` little-endian samples each; none where they were not kept.
+    #[prost(bytes = "vec", tag = "6")]
+    pub samples: ::prost::alloc::vec::Vec<u8>,
+    /// Channels in `samples`.
+    #[prost(uint32, tag = "7")]
+    pub channels: u32,
+}
+/// Generated client implementations.
+#[cfg(feature = "grpc")]
+pub mod recording_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// The flight recorder: what a worker was told before it died, and the same again.
+    #[derive(Debug, Clone)]
+    pub struct RecordingServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl RecordingServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> RecordingServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RecordingServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RecordingServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// The recording of a death, as a file for ReplayRecording here or elsewhere.
+        pub async fn get_recording(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetRecordingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::GetRecordingResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.RecordingService/GetRecording",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("plugpen.v1.RecordingService", "GetRecording"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Runs a recording in a fresh worker and says how that ends. Nobody's plugin, session
+        /// or rings are touched.
+        pub async fn replay_recording(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<
+                Message = super::ReplayRecordingRequest,
+            >,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayRecordingResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/plugpen.v1.RecordingService/ReplayRecording",
+            );
+            let mut req = request.into_streaming_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("plugpen.v1.RecordingService", "ReplayRecording"),
+                );
+            self.inner.client_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "grpc")]
+pub mod recording_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RecordingServiceServer.
+    #[async_trait]
+    pub trait RecordingService: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the GetRecording method.
+        type GetRecordingStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::GetRecordingResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// The recording of a death, as a file for ReplayRecording here or elsewhere.
+        async fn get_recording(
+            &self,
+            request: tonic::Request<super::GetRecordingRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::GetRecordingStream>,
+            tonic::Status,
+        >;
+        /// Runs a recording in a fresh worker and says how that ends. Nobody's plugin, session
+        /// or rings are touched.
+        async fn replay_recording(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::ReplayRecordingRequest>>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReplayRecordingResponse>,
+            tonic::Status,
+        >;
+    }
+    /// The flight recorder: what a worker was told before it died, and the same again.
+    #[derive(Debug)]
+    pub struct RecordingServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RecordingServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RecordingServiceServer<T>
+    where
+        T: RecordingService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/plugpen.v1.RecordingService/GetRecording" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetRecordingSvc<T: RecordingService>(pub Arc<T>);
+                    impl<
+                        T: RecordingService,
+                    > tonic::server::ServerStreamingService<super::GetRecordingRequest>
+                    for GetRecordingSvc<T> {
+                        type Response = super::GetRecordingResponse;
+                        type ResponseStream = T::GetRecordingStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetRecordingRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordingService>::get_recording(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetRecordingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/plugpen.v1.RecordingService/ReplayRecording" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReplayRecordingSvc<T: RecordingService>(pub Arc<T>);
+                    impl<
+                        T: RecordingService,
+                    > tonic::server::ClientStreamingService<
+                        super::ReplayRecordingRequest,
+                    > for ReplayRecordingSvc<T> {
+                        type Response = super::ReplayRecordingResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                tonic::Streaming<super::ReplayRecordingRequest>,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as RecordingService>::replay_recording(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReplayRecordingSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for RecordingServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "plugpen.v1.RecordingService";
+    impl<T> tonic::server::NamedService for RecordingServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

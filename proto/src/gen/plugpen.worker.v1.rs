@@ -10,7 +10,7 @@ pub struct ToWorker {
     pub after_block: u64,
     #[prost(
         oneof = "to_worker::Call",
-        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73"
+        tags = "10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 78"
     )]
     pub call: ::core::option::Option<to_worker::Call>,
 }
@@ -104,6 +104,8 @@ pub mod to_worker {
         OpenMidiIn(super::super::super::v1::OpenMidiInRequest),
         #[prost(message, tag = "73")]
         SetDeviceMix(super::super::super::v1::SetDeviceMixRequest),
+        #[prost(message, tag = "78")]
+        GetNumerics(super::super::super::v1::GetNumericsRequest),
     }
 }
 /// From the worker: answers (id above 0) and events (id 0).
@@ -113,7 +115,7 @@ pub struct FromWorker {
     pub id: u64,
     #[prost(
         oneof = "from_worker::Body",
-        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73"
+        tags = "2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 40, 41, 42, 43, 44, 45, 46, 47, 50, 51, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 78"
     )]
     pub body: ::core::option::Option<from_worker::Body>,
 }
@@ -213,6 +215,8 @@ pub mod from_worker {
         OpenMidiIn(super::super::super::v1::OpenMidiInResponse),
         #[prost(message, tag = "73")]
         SetDeviceMix(super::super::super::v1::SetDeviceMixResponse),
+        #[prost(message, tag = "78")]
+        GetNumerics(super::super::super::v1::GetNumericsResponse),
     }
 }
 /// The worker's first message, sent when its jail stands and before it is told
@@ -282,8 +286,29 @@ pub struct AttachRings {
     #[prost(message, optional, tag = "1")]
     pub rings: ::core::option::Option<super::super::v1::AudioRings>,
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RingsAttached {
+    /// Where the plugin's buffers are, if they are guarded.
+    #[prost(message, repeated, tag = "70")]
+    pub guards: ::prost::alloc::vec::Vec<GuardedBuffer>,
+    #[prost(enumeration = "super::super::v1::Guard", tag = "71")]
+    pub guard: i32,
+}
+/// A buffer of a plugin with `OpenOptions.guard`, in the worker's memory. What is
+/// before and behind it cannot be used.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RingsAttached {}
+pub struct GuardedBuffer {
+    #[prost(bool, tag = "1")]
+    pub is_output: bool,
+    /// Of the sidechain's inputs, after the main ones.
+    #[prost(uint32, tag = "2")]
+    pub channel: u32,
+    #[prost(uint64, tag = "3")]
+    pub address: u64,
+    /// Bytes, whole pages.
+    #[prost(uint64, tag = "4")]
+    pub length: u64,
+}
 /// To a device: open a sound card for these plugins, whose rings follow.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OpenDevice {
@@ -316,7 +341,7 @@ pub struct CallError {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Event {
-    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "event::Event", tags = "1, 2, 3, 4, 5, 6, 7, 8, 70")]
     pub event: ::core::option::Option<event::Event>,
 }
 /// Nested message and enum types in `Event`.
@@ -341,5 +366,7 @@ pub mod event {
         DeviceXruns(super::super::super::v1::DeviceXruns),
         #[prost(message, tag = "8")]
         MidiReceived(super::super::super::v1::MidiReceived),
+        #[prost(message, tag = "70")]
+        NumericsFound(super::super::super::v1::NumericsFound),
     }
 }

@@ -443,7 +443,13 @@ impl Worker {
             let inner = lock(&self.shared.inner);
             inner.rings.as_ref().map_or(0, |rings| rings.bytes())
         };
-        let found = lock(meter).read(self.pid(), self.private_dir(), ring_bytes, now);
+        // Where it has a root of its own, the directory is another one in there.
+        let root = std::path::PathBuf::from(format!("/proc/{}/root", self.pid()));
+        let dir = match self.private_dir().strip_prefix("/") {
+            Ok(relative) => root.join(relative),
+            Err(_) => self.private_dir().to_owned(),
+        };
+        let found = lock(meter).read(self.pid(), &dir, ring_bytes, now);
         match found {
             None => {}
             Some(Finding::TooMuch(cause)) => self.kill(cause),

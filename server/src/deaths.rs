@@ -5,7 +5,7 @@ use std::time::Duration;
 use plugpen_proto::v1::{Death, DeathKind};
 use plugpen_warden::{End, ExitStatus, KillCause, signal_name};
 
-use crate::guards::{Access, Block, Guards};
+use crate::guards::{Block, Guards};
 use crate::ids;
 
 /// Characters of the last output that a summary quotes; `Death.output` has all of it.
@@ -54,8 +54,7 @@ fn place(end: &End) -> Option<String> {
 /// What a plugin with guarded buffers did outside of them.
 fn done(end: &End, seen: &LastSeen) -> Option<String> {
     let address = end.fault.as_ref()?.address?;
-    seen.guards
-        .describe_fault(address, Access::Unknown, seen.block)
+    seen.guards.describe_fault(address, seen.block)
 }
 
 fn summary(end: &End, seen: &LastSeen) -> String {

@@ -38,13 +38,13 @@ fn each_format(test: impl Fn(&Format)) {
 fn a_plugin_that_leaves_its_buffers_dies_where_they_are_guarded() {
     let server = server();
     each_format(|format| {
-        for (guard, place, frames) in [
-            (Guard::End, 1, 1),
-            (Guard::End, 1, 16),
-            (Guard::End, 2, 1),
-            (Guard::End, 4, 1),
-            (Guard::Begin, 3, 1),
-            (Guard::Begin, 4, 1),
+        for (guard, place, frames, done) in [
+            (Guard::End, 1, 1, "reached 4 bytes past output 1"),
+            (Guard::End, 1, 16, "reached 64 bytes past output 1"),
+            (Guard::End, 2, 1, "read 4 bytes past input 0"),
+            (Guard::End, 4, 1, "wrote to input 1"),
+            (Guard::Begin, 3, 1, "reached 4 bytes before output 1"),
+            (Guard::Begin, 4, 1, "wrote to input 1"),
         ] {
             let what = format!("{} {guard:?} {place} {frames}", format.name);
             // It does the same without, and nobody is the wiser.
@@ -62,6 +62,8 @@ fn a_plugin_that_leaves_its_buffers_dies_where_they_are_guarded() {
                 (DeathKind::Signal, 11),
                 "{what}"
             );
+            let done = format!("it {done} of a 37-frame block");
+            assert!(death.summary.contains(&done), "{what}: {}", death.summary);
         }
     });
 }

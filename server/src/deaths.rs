@@ -5,11 +5,13 @@ use std::time::Duration;
 use plugpen_proto::v1::{Death, DeathKind};
 use plugpen_warden::{End, ExitStatus, KillCause, signal_name};
 
-use crate::guards::{Block, Guards};
+use crate::guards::{Access, Block, Guards};
 use crate::ids;
 
 /// Characters of the last output that a summary quotes; `Death.output` has all of it.
 const LONGEST_QUOTE: usize = 200;
+/// Bytes of a guard beside a buffer.
+const PAGE: u64 = 4096;
 
 /// What the daemon knew of a worker when it ended.
 #[derive(Debug, Clone)]
@@ -49,6 +51,13 @@ pub fn death(end: &End, seen: &LastSeen) -> Death {
 fn place(end: &End) -> Option<String> {
     let (module, offset) = end.fault.as_ref()?.place.as_ref()?;
     Some(format!("{module}+{offset:#x}"))
+}
+
+/// What it did outside of its guarded buffers, if that was it.
+fn outside(end: &End, seen: &LastSeen) -> Option<String> {
+    let address = end.fault.as_ref()?.address?;
+    seen.guards
+        .describe_fault(address, Access::Unknown, seen.block, PAGE)
 }
 
 fn summary(end: &End, seen: &LastSeen) -> String {
@@ -99,9 +108,11 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             ExitStatus::Signaled(signal) => {
                 let place = place(end).map(|place| format!(" in {place}"));
                 let place = place.unwrap_or_default();
+                let outside = outside(end, seen).map(|what| format!("; it {what}"));
                 format!(
-                    "{name} died of {} ({signal}){place} {when}",
-                    signal_name(signal)
+                    "{name} died of {} ({signal}){place} {when}{}",
+                    signal_name(signal),
+                    outside.unwrap_or_default()
                 )
             }
             _ => format!("{name} ended {when}"),

@@ -51,8 +51,8 @@ fn place(end: &End) -> Option<String> {
     Some(format!("{module}+{offset:#x}"))
 }
 
-/// What a plugin with guarded buffers did outside of them.
-fn done(end: &End, seen: &LastSeen) -> Option<String> {
+/// What it did outside of its guarded buffers, if that was it.
+fn outside(end: &End, seen: &LastSeen) -> Option<String> {
     let address = end.fault.as_ref()?.address?;
     seen.guards.describe_fault(address, seen.block)
 }
@@ -105,11 +105,11 @@ fn summary(end: &End, seen: &LastSeen) -> String {
             ExitStatus::Signaled(signal) => {
                 let place = place(end).map(|place| format!(" in {place}"));
                 let place = place.unwrap_or_default();
-                let done = done(end, seen).map(|done| format!(": it {done}"));
-                let done = done.unwrap_or_default();
+                let outside = outside(end, seen).map(|what| format!("; it {what}"));
                 format!(
-                    "{name} died of {} ({signal}){place} {when}{done}",
-                    signal_name(signal)
+                    "{name} died of {} ({signal}){place} {when}{}",
+                    signal_name(signal),
+                    outside.unwrap_or_default()
                 )
             }
             _ => format!("{name} ended {when}"),

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use crate::config::Class;
 use crate::daemon::Daemon;
-use crate::discovery::{self, Target};
+use crate::discovery::{self, Reach, Target};
 use crate::identity::identity;
 use crate::launcher::Errand;
 use crate::plugins::check_options;
@@ -43,6 +43,7 @@ pub async fn replay(
     daemon: &Daemon,
     recording: FlightRecording,
     path: &str,
+    reach: &Reach,
 ) -> Result<ReplayRecordingResponse, Error> {
     let recorded = recording
         .death
@@ -63,7 +64,7 @@ pub async fn replay(
         options.path.clone_from(&recording.bundle);
     }
     check_options(daemon, &options)?;
-    let target = discovery::resolve(daemon, &options.path).await?;
+    let target = discovery::resolve(daemon, &options.path, reach).await?;
     if options.selector.is_empty() {
         options.selector.clone_from(&target.identifier);
     }
@@ -88,6 +89,9 @@ pub async fn replay(
         generation: recorded.generation,
         limits: Some(daemon.config.limits.tightened(options.limits.as_ref())?),
         recording: Recording::Off,
+        jail: None,
+        path: options.path.clone(),
+        bundle: target.bundle.clone(),
     };
     let (worker, _) = daemon.launcher.launch(errand, |_| {}).await?;
     let run = Run {
@@ -303,7 +307,13 @@ impl Run<'_> {
             after_block: 0,
             deadline: self.daemon.config.deadlines.of(Class::Load),
         };
-        let regions = rings::attach(self.worker, &shape, terms).await?;
+        let deadlines = self
+            .daemon
+            .config
+            .deadlines
+            .with(options.deadlines.as_ref());
+        let block_deadline = deadlines.of_block(shape.max_frames, options.sample_rate);
+        let regions = rings::attach(self.worker, &shape, terms, block_deadline).await?;
         let no_ring = |error: &dyn std::fmt::Display| Error::bug(format!("no ring: {error}"));
         let layout = RingSpec::try_from(&shape)
             .and_then(|spec| spec.layout())

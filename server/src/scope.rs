@@ -35,7 +35,9 @@ impl Scope {
         match path.rsplit('/').next().unwrap_or_default() {
             "GetServerInfo" | "OpenSession" | "CloseSession" | "ListPlugins" | "WatchEvents"
             | "GetScanCache" => Self::Read,
-            "KillPlugin" | "TrimScanCache" => Self::Admin,
+            "KillPlugin" | "TrimScanCache" | "ListCrashes" | "ExportCrash" | "DeleteCrashes" => {
+                Self::Admin
+            }
             _ => Self::Play,
         }
     }

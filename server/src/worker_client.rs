@@ -330,10 +330,12 @@ impl Worker {
             after_block: terms.after_block,
             call: Some(call),
         };
-        let name = public_name(R::NAME);
-        inner
-            .calls
-            .begin(id, name, message.call.as_ref(), terms.after_block);
+        inner.calls.begin(
+            id,
+            public_name(name),
+            message.call.as_ref(),
+            terms.after_block,
+        );
         // Under the lock, so that ids go out in order.
         match self.warden().send(&message, fds) {
             // Closed: the death that is being reported answers it.

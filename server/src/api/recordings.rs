@@ -41,6 +41,7 @@ impl RecordingService for Api {
     ) -> Result<Response<ReplayRecordingResponse>, Status> {
         self.0.takes_work()?;
         self.session(&request)?;
+        let reach = self.reach(&request)?;
         let mut chunks = request.into_inner();
         let first = chunks.message().await?.unwrap_or_default();
         let mut bytes = first.data;
@@ -60,7 +61,7 @@ impl RecordingService for Api {
         let recording = from_bytes(&bytes)?;
         drop(bytes);
         Ok(Response::new(
-            replay(&self.0, recording, &first.path).await?,
+            replay(&self.0, recording, &first.path, &reach).await?,
         ))
     }
 }

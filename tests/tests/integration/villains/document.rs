@@ -13,7 +13,7 @@ const END: &str = "<!-- end of attacks -->\n";
 fn fate(attack: &Attack) -> String {
     match attack.fate {
         Fate::HeldBy(layers) => layers.join(", "),
-        Fate::Limited(layers, _) => format!("{}, the daemon's limits", layers.join(", ")),
+        Fate::Limited(layers, _) => [layers, &["the daemon's limits"]].concat().join(", "),
         Fate::Never(why) => format!("always: {why}"),
         Fate::Accepted(why) => format!("**nothing**: {why}"),
         Fate::Ends(kind, _) => format!("ends its worker: {kind:?}"),

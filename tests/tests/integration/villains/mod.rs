@@ -211,6 +211,19 @@ fn attacks_fail_as_the_table_says_without_namespaces() {
     hold(&LV2, &server, attacks());
 }
 
+/// A layer that no report has would hold nothing, and nobody would notice.
+#[test]
+fn every_layer_of_the_table_is_reported() {
+    let plugin = LV2.open(&jailed("best-effort"), "gain");
+    let report = plugin.opened().sandbox.unwrap();
+    for attack in table::all() {
+        for layer in attack.fate.layers() {
+            let known = report.layers.iter().any(|known| known.name == *layer);
+            assert!(known, "{}: nobody reports {layer}", attack.name);
+        }
+    }
+}
+
 /// What is reported is denied as well.
 #[test]
 fn attacks_fail_as_the_table_says_in_every_mode() {

@@ -33,6 +33,16 @@ pub enum Unjailed {
     Harmful,
 }
 
+impl Fate {
+    /// The layers of the jail by which an attack is held.
+    pub fn layers(self) -> &'static [&'static str] {
+        match self {
+            Self::HeldBy(layers) | Self::Limited(layers, _) => layers,
+            _ => &[],
+        }
+    }
+}
+
 /// One attack.
 #[derive(Debug, Clone, Copy)]
 pub struct Attack {
@@ -52,8 +62,7 @@ pub type Group = (&'static str, &'static [Attack]);
 const SECCOMP: &str = "seccomp";
 const LANDLOCK: &str = "landlock";
 const RLIMITS: &str = "rlimits";
-const CGROUP: &str = "cgroup";
-const USER: &str = "user_ns";
+const UID: &str = "uid";
 const PID: &str = "pid_ns";
 const NET: &str = "net_ns";
 const MOUNT: &str = "mount_ns";
@@ -136,7 +145,7 @@ const FILE_ATTACKS: &[Attack] = &[
     attack(
         "stat-home",
         "asks for size and age of a file of the user",
-        Fate::HeldBy(&[MOUNT]),
+        Fate::HeldBy(&[UID, MOUNT]),
         Succeeds,
     ),
     attack(
@@ -375,20 +384,20 @@ const MEMORY: &[Attack] = &[
     attack(
         "private-memory",
         "fills 1.25 GiB of its own memory",
-        Fate::HeldBy(&[RLIMITS, CGROUP]),
+        Fate::HeldBy(&[RLIMITS]),
         Harmful,
     ),
     attack(
         "shared-memory",
         "fills 1.25 GiB of shared anonymous memory",
-        Fate::Limited(&[CGROUP], DeathKind::MemoryLimit),
+        Fate::Limited(&[], DeathKind::MemoryLimit),
         Harmful,
     ),
     attack("memfd", "makes a file in memory", CALLS, Succeeds),
     attack(
         "threads",
         "starts a thousand threads",
-        Fate::Limited(&[CGROUP, USER], DeathKind::Limit),
+        Fate::Limited(&[UID], DeathKind::Limit),
         Harmful,
     ),
     attack(

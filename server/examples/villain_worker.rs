@@ -107,7 +107,7 @@ fn answer(control: &mut File, id: u64, call: Call) -> std::io::Result<()> {
         Call::StartDevice(_) => Body::StartDevice(StartDeviceResponse {}),
         Call::StopDevice(_) => abort(),
         Call::SetDeviceMix(_) => Body::SetDeviceMix(SetDeviceMixResponse {}),
-        Call::AttachRings(_) => Body::AttachRings(RingsAttached {}),
+        Call::AttachRings(_) => Body::AttachRings(RingsAttached::default()),
         Call::Ping(_) => Body::Ping(Pong {}),
         Call::GetParameter(request) => {
             match request.index {

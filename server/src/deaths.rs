@@ -5,7 +5,7 @@ use std::time::Duration;
 use plugpen_proto::v1::{Death, DeathKind};
 use plugpen_warden::{End, ExitStatus, KillCause, signal_name};
 
-use crate::guards::{Access, Block, Guards};
+use crate::guards::{Block, Guards};
 use crate::ids;
 
 /// Characters of the last output that a summary quotes; `Death.output` has all of it.
@@ -56,8 +56,7 @@ fn place(end: &End) -> Option<String> {
 /// What it did outside of its guarded buffers, if that was it.
 fn outside(end: &End, seen: &LastSeen) -> Option<String> {
     let address = end.fault.as_ref()?.address?;
-    seen.guards
-        .describe_fault(address, Access::Unknown, seen.block, PAGE)
+    seen.guards.describe_fault(address, seen.block, PAGE)
 }
 
 fn summary(end: &End, seen: &LastSeen) -> String {

@@ -9,17 +9,6 @@ use plugpen_proto::worker::GuardedBuffer;
 /// Most of them that a worker may name: as many as there are channels, both ways.
 const MOST: usize = 4096;
 
-/// What an access was for, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// It read.
-    Read,
-    /// It wrote.
-    Write,
-    /// Nobody knows.
-    Unknown,
-}
-
 /// A plugin's guarded buffers, as its worker says.
 #[derive(Debug, Clone, Default)]
 pub struct Guards {
@@ -45,13 +34,7 @@ impl Guards {
 
     /// What an access to an address was, in words; `None` where it has nothing to do with the
     /// buffers. `page` is a page's length: what is not there is one page on either side.
-    pub fn describe_fault(
-        &self,
-        address: u64,
-        access: Access,
-        block: Option<Block>,
-        page: u64,
-    ) -> Option<String> {
+    pub fn describe_fault(&self, address: u64, block: Option<Block>, page: u64) -> Option<String> {
         let buffer = self.buffers.iter().find(|buffer| {
             let begin = buffer.address.saturating_sub(page);
             let end = buffer.address.saturating_add(buffer.length);
@@ -72,29 +55,15 @@ impl Guards {
         };
         Some(if address < buffer.address {
             let bytes = buffer.address - address;
-            format!(
-                "{} {bytes} bytes before {kind} {channel}{of_block}",
-                verb(access)
-            )
+            format!("went {bytes} bytes before {kind} {channel}{of_block}")
         } else if address >= end {
             // The access begins there, and takes at least a sample.
             let bytes = past.unwrap_or(address - end).saturating_add(sample);
-            format!(
-                "{} {bytes} bytes past {kind} {channel}{of_block}",
-                verb(access)
-            )
+            format!("went {bytes} bytes past {kind} {channel}{of_block}")
         } else {
             // All of it can be read, so this was no reading.
             format!("wrote to {kind} {channel}{of_block}, which is read-only")
         })
-    }
-}
-
-fn verb(access: Access) -> &'static str {
-    match access {
-        Access::Read => "read",
-        Access::Write => "wrote",
-        Access::Unknown => "went",
     }
 }
 
@@ -124,42 +93,31 @@ mod tests {
         )
     }
 
-    fn check(side: Guard, address: u64, access: Access, expected: Option<&str>) {
+    fn check(side: Guard, address: u64, expected: Option<&str>) {
         let block = Block {
             frames: 37,
             sample: 4,
         };
-        let described = guards(side).describe_fault(address, access, Some(block), PAGE);
+        let described = guards(side).describe_fault(address, Some(block), PAGE);
         assert_eq!(described.as_deref(), expected);
     }
 
     #[test]
     fn a_fault_is_told_by_buffer_and_distance() {
-        use Access::{Read, Unknown, Write};
-        for (side, address, access, expected) in [
-            (Guard::End, 0x21_000, Write, "wrote 4 bytes past output 1"),
-            (Guard::End, 0x21_008, Read, "read 12 bytes past output 1"),
-            (Guard::End, 0x1F_FFC, Write, "wrote 4 bytes before output 1"),
-            (
-                Guard::Begin,
-                0xF_FF0,
-                Unknown,
-                "went 16 bytes before input 0",
-            ),
-            (
-                Guard::Begin,
-                0x21_000,
-                Write,
-                "wrote 3952 bytes past output 1",
-            ),
+        for (side, address, expected) in [
+            (Guard::End, 0x21_000, "went 4 bytes past output 1"),
+            (Guard::End, 0x21_008, "went 12 bytes past output 1"),
+            (Guard::End, 0x1F_FFC, "went 4 bytes before output 1"),
+            (Guard::Begin, 0xF_FF0, "went 16 bytes before input 0"),
+            (Guard::Begin, 0x21_000, "went 3952 bytes past output 1"),
         ] {
             let expected = format!("{expected} of a 37-frame block");
-            check(side, address, access, Some(&expected));
+            check(side, address, Some(&expected));
         }
         let wrote = "wrote to input 0 of a 37-frame block, which is read-only";
-        check(Guard::End, 0x10_FFC, Unknown, Some(wrote));
-        check(Guard::End, 0x40_000, Write, None);
-        check(Guard::End, 0, Write, None);
+        check(Guard::End, 0x10_FFC, Some(wrote));
+        check(Guard::End, 0x40_000, None);
+        check(Guard::End, 0, None);
     }
 
     #[test]
@@ -172,11 +130,7 @@ mod tests {
         };
         let guards = Guards::new(Guard::End, vec![buffer; 10_000]);
         assert_eq!(guards.buffers.len(), MOST);
-        let described = guards.describe_fault(u64::MAX - 1, Access::Write, None, PAGE);
-        assert!(
-            described
-                .unwrap()
-                .starts_with("wrote 1 bytes before output")
-        );
+        let described = guards.describe_fault(u64::MAX - 1, None, PAGE);
+        assert!(described.unwrap().starts_with("went 1 bytes before output"));
     }
 }

@@ -49,7 +49,10 @@ impl Plugin for Overrun {
         let far = block.values.count(FRAMES);
         let (first, second) = match block.values.count(WHERE) {
             1 => return block.poke_output(1, frames + far - 1),
-            2 => return drop(std::hint::black_box(block.peek_input(0, frames + far - 1))),
+            2 => {
+                std::hint::black_box(block.peek_input(0, frames + far - 1));
+                return;
+            }
             3 => return block.poke_output(1, 0_usize.wrapping_sub(far)),
             4 => return block.poke_input(1),
             5 => (None, Some(S::of(f64::NAN))),

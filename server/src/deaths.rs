@@ -10,6 +10,8 @@ use crate::ids;
 
 /// Characters of the last output that a summary quotes; `Death.output` has all of it.
 const LONGEST_QUOTE: usize = 200;
+/// Bytes of a guard beside a buffer.
+const PAGE: u64 = 4096;
 
 /// What the daemon knew of a worker when it ended.
 #[derive(Debug, Clone)]
@@ -54,7 +56,7 @@ fn place(end: &End) -> Option<String> {
 /// What it did outside of its guarded buffers, if that was it.
 fn outside(end: &End, seen: &LastSeen) -> Option<String> {
     let address = end.fault.as_ref()?.address?;
-    seen.guards.describe_fault(address, seen.block)
+    seen.guards.describe_fault(address, seen.block, PAGE)
 }
 
 fn summary(end: &End, seen: &LastSeen) -> String {

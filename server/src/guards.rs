@@ -33,21 +33,14 @@ impl Guards {
     }
 
     /// What an access to an address was, in words; `None` where it has nothing to do with the
-    /// buffers.
-    pub fn describe_fault(&self, address: u64, block: Option<Block>) -> Option<String> {
-        // What is not there is a page on either side.
-        let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+    /// buffers. `page` is a page's length: what is not there is one page on either side.
+    pub fn describe_fault(&self, address: u64, block: Option<Block>, page: u64) -> Option<String> {
         let buffer = self.buffers.iter().find(|buffer| {
             let begin = buffer.address.saturating_sub(page);
             let end = buffer.address.saturating_add(buffer.length);
             (begin..end.saturating_add(page)).contains(&address)
         })?;
-        // The kernel does not say whether it was to read or to write, which for an output is either.
-        let (kind, verb) = match buffer.is_output {
-            true => ("output", "reached"),
-            false => ("input", "read"),
-        };
-        let channel = buffer.channel;
+        let (kind, channel) = (name(buffer), buffer.channel);
         let of_block = match block {
             Some(block) => format!(" of a {}-frame block", block.frames),
             None => String::new(),
@@ -62,15 +55,22 @@ impl Guards {
         };
         Some(if address < buffer.address {
             let bytes = buffer.address - address;
-            format!("{verb} {bytes} bytes before {kind} {channel}{of_block}")
+            format!("went {bytes} bytes before {kind} {channel}{of_block}")
         } else if address >= end {
             // The access begins there, and takes at least a sample.
             let bytes = past.unwrap_or(address - end).saturating_add(sample);
-            format!("{verb} {bytes} bytes past {kind} {channel}{of_block}")
+            format!("went {bytes} bytes past {kind} {channel}{of_block}")
         } else {
             // All of it can be read, so this was no reading.
             format!("wrote to {kind} {channel}{of_block}, which is read-only")
         })
+    }
+}
+
+fn name(buffer: &GuardedBuffer) -> &'static str {
+    match buffer.is_output {
+        true => "output",
+        false => "input",
     }
 }
 
@@ -98,18 +98,18 @@ mod tests {
             frames: 37,
             sample: 4,
         };
-        let described = guards(side).describe_fault(address, Some(block));
+        let described = guards(side).describe_fault(address, Some(block), PAGE);
         assert_eq!(described.as_deref(), expected);
     }
 
     #[test]
     fn a_fault_is_told_by_buffer_and_distance() {
         for (side, address, expected) in [
-            (Guard::End, 0x21_000, "reached 4 bytes past output 1"),
-            (Guard::End, 0x11_008, "read 12 bytes past input 0"),
-            (Guard::End, 0x1F_FFC, "reached 4 bytes before output 1"),
-            (Guard::Begin, 0xF_FF0, "read 16 bytes before input 0"),
-            (Guard::Begin, 0x21_000, "reached 3952 bytes past output 1"),
+            (Guard::End, 0x21_000, "went 4 bytes past output 1"),
+            (Guard::End, 0x21_008, "went 12 bytes past output 1"),
+            (Guard::End, 0x1F_FFC, "went 4 bytes before output 1"),
+            (Guard::Begin, 0xF_FF0, "went 16 bytes before input 0"),
+            (Guard::Begin, 0x21_000, "went 3952 bytes past output 1"),
         ] {
             let expected = format!("{expected} of a 37-frame block");
             check(side, address, Some(&expected));
@@ -130,8 +130,7 @@ mod tests {
         };
         let guards = Guards::new(Guard::End, vec![buffer; 10_000]);
         assert_eq!(guards.buffers.len(), MOST);
-        let described = guards.describe_fault(u64::MAX - 1, None);
-        let described = described.unwrap();
-        assert!(described.starts_with("reached 1 bytes before output"));
+        let described = guards.describe_fault(u64::MAX - 1, None, PAGE);
+        assert!(described.unwrap().starts_with("went 1 bytes before output"));
     }
 }

@@ -32,6 +32,7 @@ pub fn enter() -> SandboxReport {
             layer("no_new_privs", privileges),
             layer("rlimits", set_limits()),
         ],
+        ..SandboxReport::default()
     }
 }
 

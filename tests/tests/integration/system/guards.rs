@@ -39,11 +39,11 @@ fn a_plugin_that_leaves_its_buffers_dies_where_they_are_guarded() {
     let server = server();
     each_format(|format| {
         for (guard, place, frames, done) in [
-            (Guard::End, 1, 1, "reached 4 bytes past output 1"),
-            (Guard::End, 1, 16, "reached 64 bytes past output 1"),
-            (Guard::End, 2, 1, "read 4 bytes past input 0"),
+            (Guard::End, 1, 1, "went 4 bytes past output 1"),
+            (Guard::End, 1, 16, "went 64 bytes past output 1"),
+            (Guard::End, 2, 1, "went 4 bytes past input 0"),
             (Guard::End, 4, 1, "wrote to input 1"),
-            (Guard::Begin, 3, 1, "reached 4 bytes before output 1"),
+            (Guard::Begin, 3, 1, "went 4 bytes before output 1"),
             (Guard::Begin, 4, 1, "wrote to input 1"),
         ] {
             let what = format!("{} {guard:?} {place} {frames}", format.name);

@@ -42,21 +42,21 @@ impl Pace {
     }
 }
 
-/// How plugins are jailed.
+/// How plugins are jailed; said before the command's name, so that `serve` has its own.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Jail {
     /// How strictly plugins are jailed: required, best-effort or off [default: the daemon's]
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = plugpen::sandbox_level)]
+    #[arg(long, value_name = "LEVEL", value_parser = plugpen::sandbox_level)]
     sandbox: Option<SandboxLevel>,
     /// What happens on a system call that plugins may not make: enforce, report, trace-files or
     /// kill [default: the daemon's]
-    #[arg(long, global = true, value_name = "MODE", value_parser = plugpen::sandbox_mode)]
-    pub sandbox_mode: Option<SandboxMode>,
+    #[arg(long, value_name = "MODE", value_parser = plugpen::sandbox_mode)]
+    sandbox_mode: Option<SandboxMode>,
     /// A file or folder that plugins may read beside their own; repeatable
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, value_name = "PATH")]
     grant: Vec<String>,
     /// One that they may write too; repeatable
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, value_name = "PATH")]
     grant_write: Vec<String>,
 }
 

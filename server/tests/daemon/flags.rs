@@ -77,7 +77,7 @@ async fn clients_may_tighten_the_jail_and_loosen_it_where_they_are_let() {
     let daemon = Daemon::with(worker(), "", &["--let-clients-loosen"]);
     let client = daemon.client().await;
     for level in [SandboxLevel::Off, SandboxLevel::Required] {
-        let opened = client.open_with(wish(level)).await.unwrap();
+        let (opened, _) = client.open_with(wish(level)).await.unwrap();
         assert_eq!(opened.sandbox.unwrap().level(), level);
     }
 }

@@ -33,7 +33,12 @@ pub fn assume(arguments: &Arguments, private_dir: &Path) -> (Standing, Standing)
 fn become_user(arguments: &Arguments, private_dir: &Path) -> Standing {
     let Some(id) = arguments.user else {
         let detail = match arguments.has("user_ns") {
-            true => "a user namespace instead",
+            true => {
+                if counts_by_namespace() {
+                    limit_threads();
+                }
+                "a user namespace instead"
+            }
             false => "only a daemon that is root can give its workers users of their own",
         };
         return Standing::new(SandboxState::Off, detail);
@@ -121,6 +126,15 @@ fn can(path: &Path, access: Access) -> bool {
         false => access,
     };
     rustix::fs::access(path, access).is_ok()
+}
+
+/// Since Linux 5.14 a user's threads in one namespace are counted apart from all others.
+fn counts_by_namespace() -> bool {
+    let system = rustix::system::uname();
+    let release = system.release().to_string_lossy();
+    let mut numbers = release.split('.').map(|number| number.parse::<u32>().ok());
+    let version = (numbers.next().flatten(), numbers.next().flatten());
+    version >= (Some(5), Some(14))
 }
 
 /// Counted for this user alone: elsewhere the user's other programs would count too.

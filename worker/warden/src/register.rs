@@ -7,7 +7,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use plugpen_proto::register::{BIRTH, END_BYTES, decode_end};
@@ -18,6 +18,8 @@ use crate::end::ExitStatus;
 
 /// How long the first process may take to start the worker, and to tell of its end.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How much earlier than that the worker may be heard.
+const OVERTAKING: Duration = Duration::from_secs(1);
 
 /// Our end.
 #[derive(Debug)]
@@ -29,11 +31,17 @@ impl Register {
     }
 
     /// Waits for the worker's birth: its process id as we see it, and a descriptor that names it.
-    pub(crate) fn birth(&self) -> io::Result<(i32, OwnedFd)> {
+    /// `control` is our end of the control channel.
+    ///
+    /// # Errors
+    /// The process ended before it had a child, or is a program that has none: it speaks itself.
+    pub(crate) fn birth(&self, control: BorrowedFd<'_>) -> io::Result<(i32, OwnedFd)> {
         let mut byte = [0; 1];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut beside = RecvAncillaryBuffer::new(&mut space);
-        self.wait()?;
+        wait(&[self.0.as_fd(), control], PATIENCE)?;
+        // The worker's first word may overtake the news of its birth, but not by much.
+        wait(&[self.0.as_fd()], OVERTAKING)?;
         let received = recvmsg(
             &self.0,
             &mut [io::IoSliceMut::new(&mut byte)],
@@ -53,7 +61,7 @@ impl Register {
     /// How the worker ended; unknown if the first process ended without a word.
     pub(crate) fn end(&self) -> ExitStatus {
         let mut bytes = [0; END_BYTES];
-        let received = self.wait().and_then(|()| {
+        let received = wait(&[self.0.as_fd()], PATIENCE).and_then(|()| {
             Ok(rustix::net::recv(
                 &self.0,
                 &mut bytes[..],
@@ -68,13 +76,21 @@ impl Register {
             _ => ExitStatus::Unknown,
         }
     }
+}
 
-    fn wait(&self) -> io::Result<()> {
-        let patience = Timespec::try_from(PATIENCE).unwrap_or_default();
-        let mut ready = [PollFd::from_borrowed_fd(self.0.as_fd(), PollFlags::IN)];
-        match poll(&mut ready, Some(&patience))? {
-            0 => Err(io::ErrorKind::TimedOut.into()),
-            _ => Ok(()),
+/// Waits until one of them can be read or is at its end.
+fn wait(sockets: &[BorrowedFd<'_>], patience: Duration) -> io::Result<()> {
+    let patience = Timespec::try_from(patience).unwrap_or_default();
+    let mut ready: Vec<_> = sockets
+        .iter()
+        .map(|socket| PollFd::from_borrowed_fd(*socket, PollFlags::IN))
+        .collect();
+    loop {
+        match poll(&mut ready, Some(&patience)) {
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(0) => return Err(io::ErrorKind::TimedOut.into()),
+            Ok(_) => return Ok(()),
+            Err(error) => return Err(error.into()),
         }
     }
 }

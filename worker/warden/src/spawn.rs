@@ -30,9 +30,6 @@ pub enum SpawnError {
         /// What the system says.
         source: io::Error,
     },
-    /// The first process in the worker's namespaces did not start the worker.
-    #[error("cannot start a worker in namespaces of its own: {0}")]
-    Unborn(io::Error),
     /// A system call in the daemon failed.
     #[error("cannot start a worker: {step}: {source}")]
     Parent {

@@ -342,16 +342,14 @@ fn start(launch: &Launch) -> Result<(Arc<Shared>, u32, OwnedFd, OwnedFd), SpawnE
     drop(register_end);
     let mut first = None;
     if let Some(register) = register {
-        match register.birth() {
+        match register.birth(control.as_fd()) {
             Ok((pid, pidfd)) => {
                 let pidfd = std::mem::replace(&mut child, Child { pid, pidfd }).pidfd;
                 first = Some(First { pidfd, register });
             }
-            Err(error) => {
-                let _ = rustix::process::pidfd_send_signal(&child.pidfd, Signal::KILL);
-                spawn::reap(&child.pidfd);
-                return Err(SpawnError::Unborn(error));
-            }
+            // Then the process itself is what is watched: it has died, or is no worker of ours,
+            // and either will be told in its place.
+            Err(error) => tracing::warn!(%error, "a worker is the first of its namespaces"),
         }
     }
     let Child { pid, pidfd } = child;

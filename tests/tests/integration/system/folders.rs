@@ -113,10 +113,13 @@ fn ctrl_c_of_a_scan_leaves_no_process_behind() {
     let mut below = Vec::new();
     until("a worker that hangs in its plugin", || {
         below = census::children(scan.id());
-        let workers: Vec<u32> = below
-            .iter()
-            .flat_map(|pid| census::children(*pid))
-            .collect();
+        // Below the daemon, and below the first process of the worker's namespaces.
+        let mut workers = Vec::new();
+        let mut level = below.clone();
+        while !level.is_empty() {
+            level = level.into_iter().flat_map(census::children).collect();
+            workers.extend(&level);
+        }
         let hangs = |pid: &u32| {
             let maps = std::fs::read_to_string(format!("/proc/{pid}/maps"));
             maps.is_ok_and(|maps| maps.contains("born-hanging"))

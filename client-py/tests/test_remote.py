@@ -50,23 +50,23 @@ def box(daemon: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]
                 check=True,
             )
     files = ["--tls-cert", "box.pem", "--tls-key", "box.key", "--tls-client-ca", "authority.pem"]
-    daemon = subprocess.Popen(
-        [program, "--listen", "https://127.0.0.1:0", *files, "--tokens", "tokens.toml"]
-        + ["--log-format", "json", "--runtime-dir", "run"],
+    files += ["--tokens", "tokens.toml", "--runtime-dir", "run"]
+    process = subprocess.Popen(
+        [program, "--listen", "https://127.0.0.1:0", "--log-format", "json", *files],
         cwd=folder,
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert daemon.stderr is not None
-    with daemon.stderr:
-        for line in daemon.stderr:
+    assert process.stderr is not None
+    with process.stderr:
+        for line in process.stderr:
             said = json.loads(line)
             if said["message"] == "ready":
                 break
         [url] = json.loads(said["listen"])
         yield Box(url, folder, (folder / "notebook.token").read_text().strip())
-        daemon.terminate()
-        daemon.communicate(timeout=30)
+        process.terminate()
+        process.wait(30)
 
 
 @pytest.mark.usefixtures("real_plugins")

@@ -7,7 +7,7 @@ use std::{
 };
 
 use plugpen::{
-    Error, PrivateOptions, Probed, ScanItem,
+    ConnectOptions, Error, PrivateOptions, Probed, ScanItem,
     v1::{OpenedPlugin, PluginDescription, SandboxReport, ScanFailure},
 };
 use pyo3::{
@@ -310,18 +310,48 @@ impl Server {
     }
 }
 
-/// Connect to a daemon that runs already.
+/// Connect to a daemon that runs already, on this machine or another.
+///
+/// Over a network the paths of plugins and folders are those of the daemon's machine, from the
+/// root; files to read and write stay here. When the connection breaks, the call that was running
+/// raises `ServerUnavailable`, and the next one connects again: the plugins are kept for the
+/// daemon's grace period, 30 s where nobody says otherwise.
 ///
 /// Args:
-///     target: ``"unix:/path/of/the/socket"``. Its token is read from the file beside the socket,
-///         or from PLUGPEN_TOKEN.
+///     target: ``"unix:/path/of/the/socket"``, ``"https://box:7380"``, or
+///         ``"http://127.0.0.1:7380"`` for a port of this machine, such as an SSH tunnel's.
+///     token: The daemon's token. None takes PLUGPEN_TOKEN, else what is in the file beside the
+///         socket.
+///     ca: A PEM file with the authority that vouches for the daemon; no other is trusted then.
+///         None takes PLUGPEN_CA, else those that this system trusts.
+///     client_cert: A PEM file with a certificate of your own, for daemons that ask for one.
+///     client_key: A PEM file with its private key.
 ///
 /// Raises:
-///     ServerUnavailable: Nobody listens there.
-///     NotAllowed: The daemon refuses this user or token.
+///     ServerUnavailable: Nobody answers there.
+///     NotAllowed: The daemon refuses this user or token, or its certificate is not trusted here.
+///     InvalidInput: The address or a file is none.
 #[pyfunction]
-pub fn connect(py: Python<'_>, target: PathText) -> PyResult<Server> {
-    let inner = patiently(py, move || plugpen::Server::connect(&target.0))?;
+#[pyo3(signature = (target, token = None, ca = None, client_cert = None, client_key = None))]
+pub fn connect(
+    py: Python<'_>,
+    target: PathText,
+    token: Option<String>,
+    ca: Option<PathText>,
+    client_cert: Option<PathText>,
+    client_key: Option<PathText>,
+) -> PyResult<Server> {
+    let file = |path: Option<PathText>| path.map(|path| path.0.into());
+    let options = ConnectOptions {
+        token,
+        ca: file(ca),
+        client_cert: file(client_cert),
+        client_key: file(client_key),
+        server_name: None,
+    };
+    let inner = patiently(py, move || {
+        plugpen::Server::connect_with(&target.0, &options)
+    })?;
     Ok(Server { inner })
 }
 
@@ -403,8 +433,14 @@ fn scan<'py>(
         };
         let (mut plugins, mut failures) = (Vec::new(), Vec::new());
         // A bundle is searched for others in it, and is not one of them.
-        let itself = std::fs::canonicalize(&directory).ok();
-        let within = |path: &str| itself.is_none() || std::fs::canonicalize(path).ok() != itself;
+        let is_remote = server.is_remote();
+        let place = |path: &str| match is_remote {
+            // Its links are not ours to follow.
+            true => Some(PathBuf::from(path)),
+            false => std::fs::canonicalize(path).ok(),
+        };
+        let itself = place(&directory);
+        let within = |path: &str| itself.is_none() || place(path) != itself;
         server.scan(&[directory], refresh, &mut |item| match item {
             ScanItem::Plugin(plugin) if !within(&plugin.path) => {}
             ScanItem::Plugin(plugin) => plugins.push(plugin),

@@ -67,9 +67,12 @@ impl Server {
     /// # Errors
     /// `NotFound` for a folder that is none; `ServerUnavailable`.
     pub fn known_plugins(&self, directories: &[String]) -> Result<Vec<PluginDescription>> {
-        let directories = directories.iter().map(|folder| resolve_directory(folder));
         let call = Call::new("ScanPlugins", PROBE);
         let connection = self.check()?;
+        let is_remote = connection.is_remote();
+        let directories = directories
+            .iter()
+            .map(|folder| resolve_directory(folder, is_remote));
         let request = ScanPluginsRequest {
             directories: directories.collect::<Result<_>>()?,
             known_only: true,

@@ -1,12 +1,10 @@
 //! One connection to a daemon: the channel, who we are on it, and a deadline for every call.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
 use plugpen_proto::limits::MAX_WORKER_MESSAGE;
 use plugpen_proto::v1::audio_service_client::AudioServiceClient;
 use plugpen_proto::v1::bus_service_client::BusServiceClient;
@@ -25,10 +23,12 @@ use plugpen_proto::{AFTER_BLOCK_KEY, PROTOCOL_MAJOR, PROTOCOL_MINOR, SESSION_KEY
 use tonic::metadata::AsciiMetadataValue;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
+use crate::address::Address;
 use crate::core::Core;
+use crate::dial::{ConnectOptions, Dialer, Refused, refusal};
 use crate::error::{self, Error, Result};
 
 /// Calls that are answered at once.
@@ -43,11 +43,10 @@ pub(crate) const LOAD: Duration = Duration::from_secs(60);
 /// Probing a file.
 pub(crate) const PROBE: Duration = Duration::from_secs(120);
 
-const CONNECT: Duration = Duration::from_secs(5);
-/// Room for several chunks of a state on their way.
-const HTTP2_WINDOW: u32 = 1024 * 1024;
-/// A death's last lines of output travel in the trailers.
-const HTTP2_HEADERS: u32 = 256 * 1024;
+/// Connecting, TLS included.
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
+/// As [`CONNECT`], and a moment for the dialer to say what took so long.
+const OPEN: Duration = Duration::from_secs(6);
 
 type Line = InterceptedService<Channel, Credentials>;
 
@@ -148,21 +147,31 @@ pub(crate) struct Connection {
     pub(crate) core: Arc<Core>,
     /// The daemon's address as the user would write it.
     pub(crate) target: String,
+    is_remote: bool,
+    /// How long the daemon keeps the session when it hears nothing.
+    grace: Duration,
     api: Api,
-    gone: AtomicBool,
+    /// Why the session is over, once it is.
+    gone: OnceLock<String>,
 }
 
 impl Connection {
-    /// Connects and opens a session. Blocks for [`CONNECT`] at most.
+    /// Connects and opens a session. Blocks for twice [`OPEN`] at most.
     ///
     /// # Errors
-    /// `ServerUnavailable` where nobody listens, `VersionMismatch`, `Unauthenticated`.
-    pub(crate) fn open(core: Arc<Core>, socket: &Path, token: Option<&str>) -> Result<Connection> {
-        let target = format!("unix:{}", socket.display());
-        let token = token.map(bearer).transpose()?;
-        let channel = match core.wait_for(CONNECT, dial(socket.to_owned())) {
+    /// `ServerUnavailable` where nobody listens, `VersionMismatch`, `Unauthenticated` (either does
+    /// not trust the other), `InvalidInput` for options that make no sense.
+    pub(crate) fn open(
+        core: Arc<Core>,
+        address: &Address,
+        options: &ConnectOptions,
+    ) -> Result<Connection> {
+        let target = address.to_string();
+        let token = options.token.as_deref().map(bearer).transpose()?;
+        let dialer = Dialer::new(address, options)?;
+        let channel = match core.wait_for(OPEN, dialer.channel(&target)) {
             Some(Ok(channel)) => channel,
-            Some(Err(e)) => return Err(error::nobody(&target, innermost(&e))),
+            Some(Err(e)) => return Err(failed_to_open(&target, &e)),
             None => return Err(error::nobody(&target, "it does not take the connection")),
         };
         let mut credentials = Credentials {
@@ -172,8 +181,10 @@ impl Connection {
         let mut connection = Connection {
             core,
             target,
+            is_remote: matches!(address, Address::Tcp(_)),
+            grace: Duration::ZERO,
             api: Api::new(channel.clone(), credentials.clone()),
-            gone: AtomicBool::new(false),
+            gone: OnceLock::new(),
         };
         let hello = OpenSessionRequest {
             client_name: client_name(),
@@ -181,18 +192,36 @@ impl Connection {
             protocol_major: PROTOCOL_MAJOR,
             protocol_minor: PROTOCOL_MINOR,
         };
-        let session = connection.call(
-            Call::new("OpenSession", CONNECT),
-            hello,
-            |mut api, request| async move { api.server.open_session(request).await },
-        )?;
+        let mut api = connection.api();
+        let opening = api.server.open_session(hello);
+        let session = match connection.core.wait_for(OPEN, opening) {
+            Some(Ok(session)) => session.into_inner(),
+            Some(Err(status)) => {
+                return Err(match std::error::Error::source(&status) {
+                    Some(source) => failed_to_open(&connection.target, source),
+                    None => status.into(),
+                });
+            }
+            None => return Err(error::timed_out("OpenSession", OPEN.as_secs_f64())),
+        };
         let id = session
             .session_id
             .parse()
             .map_err(|_| Error::bug("the daemon gave out a session id that is no header value"))?;
         credentials.session = Some(id);
         connection.api = Api::new(channel, credentials);
+        connection.grace = Duration::from_secs(session.grace_seconds.into());
         Ok(connection)
+    }
+
+    /// Whether the daemon is reached over a network, and files are its and not ours.
+    pub(crate) fn is_remote(&self) -> bool {
+        self.is_remote
+    }
+
+    /// How long it is tried to have a broken connection back before the daemon counts as gone.
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
     }
 
     /// The services, for calls that are streams or run in the background.
@@ -242,47 +271,69 @@ impl Connection {
     /// What a status means, with a broken connection told apart from a daemon's answer.
     pub(crate) fn error(&self, status: Status) -> Error {
         // Only the transport puts a source into a status; an answer of the daemon has none.
-        let source = std::error::Error::source(&status).map(innermost);
-        if let Some(why) = source {
-            return error::unavailable(&self.target, why);
+        if let Some(source) = std::error::Error::source(&status) {
+            let refused = refusal(source);
+            return match refused.filter(|refused| refused.reason != ErrorReason::ServerUnavailable)
+            {
+                Some(refused) => refused.into(),
+                None => self.broken(innermost(source)),
+            };
         }
         let error = Error::from(status);
         match error.reason {
-            ErrorReason::ServerUnavailable => error::unavailable(&self.target, error.message),
+            ErrorReason::ServerUnavailable => self.broken(error.message),
             _ => error,
         }
     }
 
+    fn broken(&self, why: String) -> Error {
+        match self.is_remote && !self.is_gone() {
+            true => error::interrupted(&self.target, why, self.grace),
+            false => error::unavailable(&self.target, why),
+        }
+    }
+
     /// The daemon's end of the event stream is gone and cannot be had back.
-    pub(crate) fn mark_gone(&self) {
-        self.gone.store(true, Ordering::Release);
+    pub(crate) fn mark_gone(&self, why: String) {
+        let _ = self.gone.set(why);
     }
 
     /// Whether the daemon is known to be gone.
     pub(crate) fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Acquire)
+        self.gone.get().is_some()
     }
 
     /// The error of a daemon known to be gone.
     pub(crate) fn gone_error(&self) -> Error {
-        error::unavailable(&self.target, "its connection broke")
+        let why = self
+            .gone
+            .get()
+            .map_or("its connection broke", String::as_str);
+        error::unavailable(&self.target, why)
     }
 }
 
-async fn dial(socket: PathBuf) -> std::result::Result<Channel, tonic::transport::Error> {
-    // The authority is never looked up: the connector knows where the daemon is.
-    Endpoint::from_static("http://plugpend")
-        .initial_stream_window_size(HTTP2_WINDOW)
-        .initial_connection_window_size(4 * HTTP2_WINDOW)
-        .http2_max_header_list_size(HTTP2_HEADERS)
-        .connect_with_connector(tower::service_fn(move |_| {
-            let socket = socket.clone();
-            async move {
-                let stream = tokio::net::UnixStream::connect(socket).await?;
-                Ok::<_, std::io::Error>(TokioIo::new(stream))
-            }
-        }))
-        .await
+/// Why there is no session, where the daemon did not say.
+fn failed_to_open(target: &str, source: &(dyn std::error::Error + 'static)) -> Error {
+    match refusal(source) {
+        Some(refused) => refused.into(),
+        // It was there a moment ago.
+        None if target.starts_with("http:") => error::nobody(
+            target,
+            format!(
+                "it hung up ({}); does it expect https://, or has it as many connections as it takes (limit \
+                 \"connections\")?",
+                innermost(source)
+            ),
+        ),
+        None => error::nobody(target, innermost(source)),
+    }
+}
+
+impl From<&Refused> for Error {
+    fn from(refused: &Refused) -> Error {
+        Error::new(refused.reason, refused.message.clone())
+    }
 }
 
 fn bearer(token: &str) -> Result<AsciiMetadataValue> {
@@ -318,14 +369,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nobody_listening_is_unavailable_and_names_the_socket() {
+    fn nobody_listening_is_unavailable_and_names_the_address() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("none.sock");
-        let error = Connection::open(Core::get().unwrap(), &socket, None)
-            .err()
-            .unwrap();
-        assert_eq!(error.reason, ErrorReason::ServerUnavailable);
-        assert!(error.message.contains("none.sock"), "{}", error.message);
+        // A port that was free a moment ago.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = port.local_addr().unwrap().port();
+        for (target, word) in [
+            (socket.to_str().unwrap(), "none.sock"),
+            (&format!("http://127.0.0.1:{port}"), &port.to_string()),
+            (&format!("https://127.0.0.1:{port}"), &port.to_string()),
+        ] {
+            let address = Address::parse(target).unwrap();
+            let opened = Connection::open(Core::get().unwrap(), &address, &Default::default());
+            let error = opened.err().unwrap();
+            assert_eq!(error.reason, ErrorReason::ServerUnavailable);
+            assert!(error.message.contains(word), "{}", error.message);
+        }
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 pub use plugpen_proto::{Error, Exception, StatusRow};
 
+use std::time::Duration;
+
 use plugpen_proto::v1::{Death, ErrorReason};
 
 /// What every call of this crate answers with.
@@ -22,6 +24,18 @@ pub(crate) fn unavailable(target: &str, why: impl std::fmt::Display) -> Error {
         format!(
             "the plugpen daemon at {target} is not there any more: {why}. Its plugins are gone with it; connect and \
              open them anew."
+        ),
+    )
+}
+
+/// The connection to a daemon on another machine broke; that is not the end of it.
+pub(crate) fn interrupted(target: &str, why: impl std::fmt::Display, grace: Duration) -> Error {
+    Error::new(
+        ErrorReason::ServerUnavailable,
+        format!(
+            "the connection to the plugpen daemon at {target} broke: {why}. The call may have taken effect. The next \
+             one connects again; plugins are kept for {} s, unless the daemon itself has ended.",
+            grace.as_secs()
         ),
     )
 }

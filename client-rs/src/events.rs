@@ -15,8 +15,11 @@ use crate::device::DeviceLink;
 use crate::error::{self, Result};
 use crate::plugin::shared::Shared;
 
-/// Attempts to get a stream back that ended, before the daemon counts as gone.
+/// Attempts to get a stream back that ended, before a daemon of this machine counts as gone: there,
+/// no answer is an answer.
 const ATTEMPTS: u32 = 3;
+/// Pauses between attempts over a network: from the first to the longest, each twice the last.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// Calls of plugins to their hosts that are kept until it is known whose they are.
 const EARLY: usize = 4096;
@@ -166,6 +169,12 @@ impl Events {
         let sequence = event.sequence;
         match event.event {
             Some(Event::Snapshot(snapshot)) => {
+                // What happened while the line was cut is not known.
+                if lock(&self.heard).stream > 0 {
+                    self.plugins()
+                        .iter()
+                        .for_each(|plugin| plugin.lost_events(0));
+                }
                 for plugin in snapshot.plugins {
                     if let (Some(shared), Some(death)) = (self.find(&plugin.handle), plugin.death) {
                         shared.note_death(death);
@@ -296,8 +305,8 @@ impl Events {
     }
 
     /// The daemon does not come back: nobody may wait for it.
-    fn give_up(&self) {
-        self.connection.mark_gone();
+    fn give_up(&self, why: String) {
+        self.connection.mark_gone(why);
         for plugin in self.plugins() {
             plugin.wake();
         }
@@ -310,8 +319,12 @@ impl Events {
 
 /// Reads streams until the daemon is gone or nobody listens.
 async fn read(events: Weak<Events>, connection: Arc<Connection>) {
-    let mut failures = 0;
-    while failures < ATTEMPTS {
+    let mut patience = Patience::new(&connection);
+    let mut why = "its connection broke".to_owned();
+    while patience.another().await {
+        if events.strong_count() == 0 {
+            return;
+        }
         let mut api = connection.api();
         let watched = api.events.watch_events(WatchEventsRequest::default()).await;
         match watched {
@@ -321,22 +334,78 @@ async fn read(events: Weak<Events>, connection: Arc<Connection>) {
                     let Some(events) = events.upgrade() else {
                         return;
                     };
-                    if event.sequence > 0 {
-                        failures = 0;
+                    if connection.is_remote() || event.sequence > 0 {
+                        patience = Patience::new(&connection);
                     }
                     events.route(event);
                 }
-                failures += 1;
             }
             Err(status) => {
                 let error = connection.error(status);
                 tracing::debug!("no event stream: {error}");
-                failures = ATTEMPTS;
+                if !patience.may_pass(error.reason) {
+                    // What the daemon says is more than that.
+                    if error.reason != ErrorReason::ServerUnavailable {
+                        why = error.message;
+                    }
+                    break;
+                }
             }
         }
     }
     if let Some(events) = events.upgrade() {
-        events.give_up();
+        events.give_up(why);
+    }
+}
+
+/// How often and for how long a stream is asked for again.
+struct Patience {
+    is_remote: bool,
+    grace: Duration,
+    attempts: u32,
+    /// When the line was found cut.
+    since: Option<Instant>,
+    pause: Duration,
+}
+
+impl Patience {
+    fn new(connection: &Connection) -> Patience {
+        Patience {
+            is_remote: connection.is_remote(),
+            grace: connection.grace(),
+            attempts: 0,
+            since: None,
+            pause: PAUSES.0,
+        }
+    }
+
+    /// Whether to try once more; waits before that where it makes sense.
+    async fn another(&mut self) -> bool {
+        self.attempts += 1;
+        if self.attempts == 1 {
+            return true;
+        }
+        if !self.is_remote {
+            return self.attempts <= ATTEMPTS;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() > self.grace {
+            return false;
+        }
+        tokio::time::sleep(self.pause).await;
+        self.pause = (self.pause * 2).min(PAUSES.1);
+        true
+    }
+
+    /// Whether the trouble may be over the next time.
+    fn may_pass(&self, reason: ErrorReason) -> bool {
+        // The daemon may not have noticed yet that the earlier stream is gone.
+        let passing = [
+            ErrorReason::ServerUnavailable,
+            ErrorReason::LimitReached,
+            ErrorReason::TimedOut,
+        ];
+        self.is_remote && passing.contains(&reason)
     }
 }
 

@@ -60,6 +60,7 @@
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+mod address;
 mod administration;
 mod callbacks;
 mod chain;
@@ -69,6 +70,7 @@ mod core;
 mod crashes;
 mod daemon;
 mod device;
+mod dial;
 mod door;
 mod error;
 mod events;
@@ -95,6 +97,7 @@ pub use chain::{ChainAudio, PluginChain};
 pub use crashes::CrashFilter;
 pub use daemon::{PrivateOptions, find_program};
 pub use device::{AudioDevice, DeviceOptions, DeviceTarget};
+pub use dial::ConnectOptions;
 pub use error::{Error, Exception, Result, StatusRow};
 pub use midi_in::MidiIn;
 pub use options::{AudioPath, OpenOptions, sandbox_level, sandbox_mode};

@@ -121,11 +121,11 @@ impl Default for OpenOptions {
 }
 
 impl OpenOptions {
-    /// The options as the daemon takes them.
+    /// The options as the daemon takes them, which may be on another machine.
     ///
     /// # Errors
     /// `InvalidInput`, with the range.
-    pub(crate) fn message(&self, path: &str) -> Result<v1::OpenOptions> {
+    pub(crate) fn message(&self, path: &str, is_remote: bool) -> Result<v1::OpenOptions> {
         check_sample_rate(self.sample_rate)?;
         if !(1..=MAX_BLOCK_SIZE).contains(&self.max_block_size) {
             return Err(Error::invalid(format!(
@@ -146,7 +146,7 @@ impl OpenOptions {
             }
         }
         Ok(v1::OpenOptions {
-            path: resolve(path)?,
+            path: resolve(path, is_remote)?,
             selector: self.selector.clone(),
             sample_rate: self.sample_rate,
             max_block_size: self.max_block_size,
@@ -233,11 +233,12 @@ fn wish(channels: i32) -> u32 {
     u32::try_from(channels).unwrap_or(0).min(MAX_CHANNELS)
 }
 
-/// A path as the daemon, which has another working directory, can use it. A URI stays as it is.
+/// A path as the daemon, which has another working directory, can use it. A URI stays as it is, and
+/// so does what is another machine's.
 ///
 /// # Errors
-/// `InvalidInput` for an empty path or one with a zero byte.
-pub(crate) fn resolve(path: &str) -> Result<String> {
+/// `InvalidInput` for an empty path, one with a zero byte, or a relative one on another machine.
+pub(crate) fn resolve(path: &str, is_remote: bool) -> Result<String> {
     if path.is_empty() {
         return Err(Error::invalid(
             "plugin_path is empty; give a file, a bundle or an LV2 URI",
@@ -248,8 +249,14 @@ pub(crate) fn resolve(path: &str) -> Result<String> {
             "a plugin's path must not contain a zero byte",
         ));
     }
-    if is_uri(path) {
+    if is_uri(path, is_remote) || (is_remote && path.starts_with('/')) {
         return Ok(path.to_owned());
+    }
+    if is_remote {
+        return Err(Error::invalid(format!(
+            "the path {path:?} is relative, and the daemon is on another machine; give the path that the plugin has \
+             there, from the root (a scan lists them), or its URI"
+        )));
     }
     let absolute = std::path::absolute(Path::new(path))
         .map_err(|e| Error::invalid(format!("the plugin's path {path:?}: {e}")))?;
@@ -263,7 +270,7 @@ pub(crate) fn resolve(path: &str) -> Result<String> {
 
 /// Whether a path is rather a URI: `http://...`, `urn:...`, any scheme of two letters or more
 /// before a colon and no such file.
-fn is_uri(path: &str) -> bool {
+fn is_uri(path: &str, is_remote: bool) -> bool {
     let Some((scheme, rest)) = path.split_once(':') else {
         return false;
     };
@@ -272,21 +279,21 @@ fn is_uri(path: &str) -> bool {
         && scheme
             .chars()
             .all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    is_scheme && (rest.starts_with("//") || !Path::new(path).exists())
+    is_scheme && (is_remote || rest.starts_with("//") || !Path::new(path).exists())
 }
 
-/// A folder to scan, absolute.
+/// A folder to scan, absolute. Whether one of another machine is there is that one's to say.
 ///
 /// # Errors
-/// `NotFound` with minihost's message where it is no folder.
-pub(crate) fn resolve_directory(directory: &str) -> Result<String> {
-    if !Path::new(directory).is_dir() {
+/// `NotFound` with minihost's message where it is no folder; those of [`resolve`].
+pub(crate) fn resolve_directory(directory: &str, is_remote: bool) -> Result<String> {
+    if !is_remote && !Path::new(directory).is_dir() {
         return Err(Error::new(
             v1::ErrorReason::NotFound,
             format!("Failed to scan directory: {directory}: it is not a directory"),
         ));
     }
-    resolve(directory)
+    resolve(directory, is_remote)
 }
 
 /// A finite parameter value.
@@ -308,24 +315,44 @@ mod tests {
     fn paths_become_absolute_and_uris_stay() {
         let here = std::env::current_dir().unwrap();
         let expected = here.join("a/b.lv2").to_str().unwrap().to_owned();
-        assert_eq!(resolve("a/b.lv2").unwrap(), expected);
+        assert_eq!(resolve("a/b.lv2", false).unwrap(), expected);
         for uri in ["http://drobilla.net/plugins/mda/EPiano", "urn:distrho:kars"] {
-            assert_eq!(resolve(uri).unwrap(), uri);
+            assert_eq!(resolve(uri, false).unwrap(), uri);
         }
-        assert_eq!(resolve("/x/y.lv2").unwrap(), "/x/y.lv2");
+        assert_eq!(resolve("/x/y.lv2", false).unwrap(), "/x/y.lv2");
         assert!(
-            resolve("")
+            resolve("", false)
                 .unwrap_err()
                 .message
                 .contains("plugin_path is empty")
         );
-        assert!(resolve("a\0b").is_err());
+        assert!(resolve("a\0b", false).is_err());
+    }
+
+    #[test]
+    fn paths_of_another_machine_are_left_to_it() {
+        for path in [
+            "/x/../y.lv2",
+            "urn:distrho:kars",
+            "null:gain",
+            "aufx:delf:Demo",
+        ] {
+            assert_eq!(resolve(path, true).unwrap(), path);
+        }
+        let nowhere = "/nowhere/at/all";
+        assert_eq!(resolve_directory(nowhere, true).unwrap(), nowhere);
+        assert!(resolve_directory(nowhere, false).is_err());
+        for relative in ["a/b.lv2", "MVerb", "./x"] {
+            let error = resolve(relative, true).unwrap_err();
+            assert!(error.message.contains("another machine"), "{error}");
+        }
+        assert!(resolve("", true).is_err() && resolve("/a\0b", true).is_err());
     }
 
     fn refusal(change: impl FnOnce(&mut OpenOptions)) -> String {
         let mut options = OpenOptions::default();
         change(&mut options);
-        options.message("/x").unwrap_err().message
+        options.message("/x", false).unwrap_err().message
     }
 
     #[test]
@@ -336,7 +363,7 @@ mod tests {
             sidechain_channels: i32::MAX,
             ..OpenOptions::default()
         };
-        let message = options.message("/x").unwrap();
+        let message = options.message("/x", false).unwrap();
         assert_eq!((message.in_channels, message.out_channels), (0, 0));
         assert_eq!(message.sidechain_channels, MAX_CHANNELS);
         assert_eq!(

@@ -12,17 +12,20 @@ use plugpen_proto::v1::{
     ScanFailure, ScanPluginsRequest, ScanProgress,
 };
 
+use crate::address::Address;
 use crate::callbacks::HostCallbackObserver;
 use crate::connection::{Call, Connection, LOAD, PROBE, QUICK};
 use crate::core::Core;
 use crate::daemon::{Daemon, PrivateOptions};
+use crate::dial::ConnectOptions;
 use crate::error::{self, Error, Result};
 use crate::events::Events;
 use crate::options::{OpenOptions, resolve, resolve_directory};
 use crate::plugin::Plugin;
 use crate::plugin::shared::{Shared, lock};
 
-/// Names a running daemon to use instead of a private one, e.g. `unix:/run/user/1000/plugpen/plugpend.sock`.
+/// Names a running daemon to use instead of a private one: `unix:/run/user/1000/plugpen/plugpend.sock`,
+/// `https://box:7380`.
 const SERVER_VARIABLE: &str = "PLUGPEN_SERVER";
 /// The token of that daemon, where it is not in the file beside the socket.
 const TOKEN_VARIABLE: &str = "PLUGPEN_TOKEN";
@@ -116,30 +119,55 @@ impl Server {
     pub fn private_with(options: &PrivateOptions) -> Result<Server> {
         let core = Core::get()?;
         let daemon = Daemon::start(options)?;
-        let token = token_beside(&daemon.socket());
-        let connection = Connection::open(core, &daemon.socket(), token.as_deref())?;
+        let options = ConnectOptions {
+            token: token_beside(&daemon.socket()),
+            ..ConnectOptions::default()
+        };
+        let connection = Connection::open(core, &Address::Unix(daemon.socket()), &options)?;
         Server::begin(connection, Some(daemon))
     }
 
-    /// Connects to a running daemon, `unix:/path/to/plugpend.sock`. The token is taken from the
-    /// environment variable `PLUGPEN_TOKEN`, else from the file `token` beside the socket.
+    /// Connects to a running daemon: `unix:/path/to/plugpend.sock`, `https://box:7380`, or
+    /// `http://127.0.0.1:7380` for a port of this machine (an SSH tunnel's end, for example). The
+    /// token and what is trusted come from the environment; see [`ConnectOptions`].
     ///
     /// # Errors
-    /// `InvalidInput` for an address of another form, `ServerUnavailable`, `NotAllowed`,
-    /// `VersionMismatch`.
+    /// `InvalidInput` for an address of another form, `ServerUnavailable` where nobody answers,
+    /// `Unauthenticated` where the daemon does not take the token or its certificate is not
+    /// trusted, `NotAllowed`, `VersionMismatch`.
     pub fn connect(target: &str) -> Result<Server> {
-        let token = std::env::var(TOKEN_VARIABLE).ok();
-        Server::connect_with_token(target, token.as_deref())
+        Server::connect_with(target, &ConnectOptions::default())
     }
 
-    /// As [`Server::connect`], with a token; `None` takes the file beside the socket.
+    /// As [`Server::connect`], with a token.
     ///
     /// # Errors
     /// As [`Server::connect`].
     pub fn connect_with_token(target: &str, token: Option<&str>) -> Result<Server> {
-        let socket = socket_of(target)?;
-        let beside = token.is_none().then(|| token_beside(&socket)).flatten();
-        let connection = Connection::open(Core::get()?, &socket, token.or(beside.as_deref()))?;
+        let options = ConnectOptions {
+            token: token.map(str::to_owned),
+            ..ConnectOptions::default()
+        };
+        Server::connect_with(target, &options)
+    }
+
+    /// As [`Server::connect`], with a token, certificates and a name.
+    ///
+    /// # Errors
+    /// As [`Server::connect`]; `NotFound` or `InvalidInput` for files that are not there or no PEM.
+    pub fn connect_with(target: &str, options: &ConnectOptions) -> Result<Server> {
+        let address = Address::parse(target)?;
+        let mut options = options.clone();
+        let named = || {
+            std::env::var(TOKEN_VARIABLE)
+                .ok()
+                .filter(|token| !token.is_empty())
+        };
+        options.token = options.token.or_else(named).or_else(|| match &address {
+            Address::Unix(socket) => token_beside(socket),
+            Address::Tcp(_) => None,
+        });
+        let connection = Connection::open(Core::get()?, &address, &options)?;
         Server::begin(connection, None)
     }
 
@@ -193,9 +221,15 @@ impl Server {
         })))
     }
 
-    /// The daemon's address, `unix:PATH`.
+    /// The daemon's address: `unix:PATH`, `https://HOST:PORT` or `http://HOST:PORT`.
     pub fn target(&self) -> &str {
         &self.0.connection.target
+    }
+
+    /// Whether the daemon is reached over a network. Paths of plugins and folders are then those of
+    /// its machine, and have to be absolute.
+    pub fn is_remote(&self) -> bool {
+        self.0.connection.is_remote()
     }
 
     /// Whether calls can be made: not closed, and the daemon not known to be gone.
@@ -247,7 +281,7 @@ impl Server {
         observer: Option<HostCallbackObserver>,
     ) -> Result<Plugin> {
         let mut message = options
-            .message(path)
+            .message(path, self.is_remote())
             .map_err(|error| prefixed("Failed to open plugin", error))?;
         message.observe_host_callbacks = observer.is_some();
         let request = OpenPluginRequest {
@@ -278,7 +312,8 @@ impl Server {
     /// `ServerUnavailable`.
     pub fn probe(&self, path: &str) -> Result<Probed> {
         let request = ProbePluginRequest {
-            path: resolve(path).map_err(|error| prefixed("Failed to probe plugin", error))?,
+            path: resolve(path, self.is_remote())
+                .map_err(|error| prefixed("Failed to probe plugin", error))?,
         };
         let probed = self.check()?.call(
             Call::new("ProbePlugin", PROBE),
@@ -307,7 +342,7 @@ impl Server {
     ) -> Result<()> {
         let directories: Vec<_> = directories
             .iter()
-            .map(|directory| resolve_directory(directory))
+            .map(|directory| resolve_directory(directory, self.is_remote()))
             .collect::<Result<_>>()?;
         let connection = self.check()?;
         let call = Call::new("ScanPlugins", PROBE);
@@ -454,25 +489,6 @@ pub(crate) fn prefixed(what: &str, error: Error) -> Error {
     }
 }
 
-fn socket_of(target: &str) -> Result<PathBuf> {
-    let path = target.strip_prefix("unix:").unwrap_or(target);
-    // "unix:///run/x" has an empty authority before an absolute path.
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let is_remote = target.contains("://") && !target.starts_with("unix:");
-    if is_remote || path.is_empty() {
-        return Err(Error::new(
-            match is_remote {
-                true => ErrorReason::Unsupported,
-                false => ErrorReason::InvalidInput,
-            },
-            format!(
-                "{target:?} is no address of a daemon that can be reached (none on other machines can be yet); expected unix:/path/to/plugpend.sock"
-            ),
-        ));
-    }
-    std::path::absolute(path).map_err(|e| Error::invalid(format!("the address {target:?}: {e}")))
-}
-
 fn token_beside(socket: &Path) -> Option<String> {
     std::fs::read_to_string(socket.with_file_name("token")).ok()
 }
@@ -480,26 +496,6 @@ fn token_beside(socket: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_of_all_spellings_are_understood() {
-        for target in ["unix:/run/p.sock", "unix:///run/p.sock", "/run/p.sock"] {
-            assert_eq!(socket_of(target).unwrap(), Path::new("/run/p.sock"));
-        }
-    }
-
-    #[test]
-    fn other_addresses_are_refused_with_the_expected_form() {
-        for (target, reason) in [
-            ("https://box:7380", ErrorReason::Unsupported),
-            ("", ErrorReason::InvalidInput),
-            ("unix:", ErrorReason::InvalidInput),
-        ] {
-            let error = socket_of(target).unwrap_err();
-            assert_eq!(error.reason, reason);
-            assert!(error.message.contains("unix:/path"), "{}", error.message);
-        }
-    }
 
     #[test]
     fn connecting_to_nobody_fails_at_once() {

@@ -454,9 +454,17 @@ class AsyncServer:
         self._server = server
 
     @classmethod
-    async def connect(cls, target: str | os.PathLike[str]) -> Self:
+    async def connect(
+        cls,
+        target: str | os.PathLike[str],
+        token: str | None = None,
+        ca: str | os.PathLike[str] | None = None,
+        client_cert: str | os.PathLike[str] | None = None,
+        client_key: str | os.PathLike[str] | None = None,
+    ) -> Self:
         """Connect to a daemon; arguments and errors are those of `plugpen.connect`."""
-        return cls(await asyncio.to_thread(_plugpen.connect, target))
+        connect = functools.partial(_plugpen.connect, target, token, ca, client_cert, client_key)
+        return cls(await asyncio.to_thread(connect))
 
     def Plugin(self, path: str | os.PathLike[str], *args: Any, **options: Any) -> _Opening:  # noqa: N802
         """Open a plugin on this daemon; see `AsyncPlugin.open`."""

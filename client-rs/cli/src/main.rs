@@ -20,6 +20,7 @@ mod logs;
 mod manual;
 mod midi;
 mod morph;
+mod named;
 mod output;
 mod params;
 mod paths;
@@ -34,6 +35,7 @@ mod scan;
 mod serve;
 mod setup;
 mod sound;
+mod token;
 mod which;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ use plugpen::Server;
 
 use crate::context::{Context, Jail, Pace};
 use crate::interrupt::Interrupt;
+use crate::named::Named;
 use crate::output::Done;
 
 const AFTER_HELP: &str = "\
@@ -53,15 +56,15 @@ Exit codes: 0 success, 1 failure, 2 a mistake in the command line, 3 a plugin or
 there, 4 a plugin that crashed, 5 a plugin that hung, 130 and 143 ended by a signal.
 
 Without --server (or the environment variable PLUGPEN_SERVER) commands start a private daemon and
-end it when they are done; ps, logs and kill ask the user's own daemon.";
+end it when they are done; ps, logs and kill ask the user's own daemon. On a daemon of another
+machine, names, paths and folders of plugins are that machine's; files to read and write are here.";
 
 /// Play untrusted audio plugins, each in a sandboxed process of its own.
 #[derive(Debug, Parser)]
 #[command(name = "plugpen", version, after_help = AFTER_HELP)]
 struct Arguments {
-    /// Daemon to use, for example unix:/run/user/1000/plugpen/plugpend.sock
-    #[arg(long, global = true, value_name = "unix:PATH", env = "PLUGPEN_SERVER")]
-    server: Option<String>,
+    #[command(flatten)]
+    named: Named,
     #[command(flatten)]
     pace: Pace,
     #[command(flatten)]
@@ -91,6 +94,7 @@ enum Command {
     Kill(kill::Kill),
     Crashes(crashes::Crashes),
     Replay(replay::Replay),
+    Token(token::Token),
     Completions(manual::Completions),
     Man(manual::Man),
 }
@@ -122,6 +126,7 @@ impl Command {
             Command::Crashes(crashes) => crashes.run(context),
             Command::Replay(replay) => replay.run(context),
             Command::Serve(serve) => serve.run(),
+            Command::Token(token) => token.run(),
             Command::Completions(completions) => completions.run(),
             Command::Man(man) => man.run(),
         }
@@ -133,16 +138,16 @@ fn main() -> ExitCode {
     let (done, signalled) = match arguments.command {
         // These talk to no daemon.
         Command::Serve(serve) => (serve.run(), None),
+        Command::Token(token) => (token.run(), None),
         Command::Completions(completions) => (completions.run(), None),
         Command::Man(man) => (man.run(), None),
         command => match Interrupt::watch() {
             Ok(interrupt) => {
-                let target = arguments.server.filter(|server| !server.is_empty());
                 let done = match command {
                     Command::Resample(resample) => resample.run(&interrupt),
                     command => on_daemon(
                         command,
-                        target,
+                        &arguments.named,
                         (arguments.pace, arguments.jail),
                         &interrupt,
                     ),
@@ -167,12 +172,12 @@ fn main() -> ExitCode {
 /// program.
 fn on_daemon(
     command: Command,
-    target: Option<String>,
+    named: &Named,
     (pace, jail): (Pace, Jail),
     interrupt: &Interrupt,
 ) -> Done {
-    let server = match target {
-        Some(target) => Server::connect(&target)?,
+    let server = match named.connect()? {
+        Some(server) => server,
         // The one that `plugpen serve` starts.
         None if command.is_about_the_daemon() => {
             Server::connect(&format!("unix:{}", plugpen::default_socket().display()))?

@@ -53,24 +53,29 @@ impl Place {
 /// `NotFound` with similar names; `InvalidInput` where a name is that of several plugins, with all
 /// of them.
 pub fn find(server: &Server, which: &Which) -> Result<Place, Failure> {
-    if let Some(place) = literally(which) {
+    if let Some(place) = literally(which, server.is_remote()) {
         return Ok(place);
     }
     let plugins = known(server)?;
     Ok(by_name(&plugins, which)?)
 }
 
-/// The place of a text that is a file, a URI or a code, or can be nothing else.
-fn literally(which: &Which) -> Option<Place> {
+/// The place of a text that is a file, a URI or a code, or can be nothing else. On another machine
+/// all that begins at the root is a file.
+fn literally(which: &Which, is_remote: bool) -> Option<Place> {
     let name = which.name.as_str();
+    let is_there = |path: &str| match is_remote {
+        true => path.starts_with('/'),
+        false => Path::new(path).exists(),
+    };
     let is_code = name.split(':').map(str::len).eq([4, 4, 4]) && name.starts_with("au");
     let is_uri = name.contains("://") || name.starts_with("urn:") || name.starts_with("null:");
-    if is_code || is_uri || Path::new(name).exists() {
+    if is_code || is_uri || (!is_remote && is_there(name)) {
         return Some(Place::new(name, which.selector.as_str()));
     }
     if let Some((path, selector)) = name.rsplit_once(':')
         && which.selector.is_empty()
-        && Path::new(path).exists()
+        && is_there(path)
     {
         return Some(Place::new(path, selector));
     }
@@ -286,7 +291,7 @@ mod tests {
     fn files_and_uris_are_taken_literally() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let path = file.path().to_str().unwrap();
-        let literal = |name: &str| literally(&named(name));
+        let literal = |name: &str| literally(&named(name), false);
         assert_eq!(literal(path), Some(Place::new(path, "")));
         assert_eq!(literal(&format!("{path}:2")), Some(Place::new(path, "2")));
         for name in [
@@ -301,5 +306,15 @@ mod tests {
         for name in ["MVerb", "vst3:MVerb", "MVerb.lv2"] {
             assert_eq!(literal(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn paths_of_another_machine_are_not_looked_for_here() {
+        let literal = |name: &str| literally(&named(name), true);
+        let path = "/nowhere/x.lv2";
+        assert_eq!(literal(path), Some(Place::new(path, "")));
+        assert_eq!(literal("/nowhere/x.lv2:2"), Some(Place::new(path, "2")));
+        assert_eq!(literal("urn:x:y"), Some(Place::new("urn:x:y", "")));
+        assert_eq!(literal("MVerb"), None);
     }
 }

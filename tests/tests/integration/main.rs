@@ -3,5 +3,6 @@
 
 mod conformance;
 mod policy;
+mod remote;
 mod system;
 mod villains;

@@ -10,3 +10,4 @@ mod names;
 mod presets;
 mod signals;
 mod support;
+mod tokens;

@@ -136,7 +136,7 @@ impl Launcher {
                 Role::Device => self.sound.clone(),
                 Role::Plugin | Role::Probe => Vec::new(),
             },
-            limits: errand.limits.clone(),
+            limits: errand.limits,
         };
         let is_worker = errand.role != Role::Device;
         let birth = Birth {

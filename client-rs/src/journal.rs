@@ -15,6 +15,8 @@ pub(crate) type TrackProperties = (Option<String>, Option<u32>);
 pub(crate) struct Journal {
     clock: u64,
     state: Option<Arc<[u8]>>,
+    /// The program that was current when the state was read or set: not every state says it.
+    program_of_state: Option<u32>,
     program: Option<(u64, u32)>,
     program_state: Option<(u64, Arc<[u8]>)>,
     /// One entry a parameter; 0 is the stamp of those never set.
@@ -62,7 +64,9 @@ impl Journal {
     /// The state as it was at `mark`, or later.
     pub(crate) fn state_read(&mut self, mark: u64, state: Arc<[u8]>) {
         self.state = Some(state);
-        self.program = self.program.take().filter(|(stamp, _)| *stamp > mark);
+        if let Some((_, program)) = self.program.take_if(|(stamp, _)| *stamp <= mark) {
+            self.program_of_state = Some(program);
+        }
         self.program_state = self.program_state.take().filter(|(stamp, _)| *stamp > mark);
         self.forget_parameters(mark);
     }
@@ -159,6 +163,7 @@ impl Journal {
         if self.non_realtime {
             steps.push(Step::NonRealtime(true));
         }
+        steps.extend(self.program_of_state.map(Step::Program));
         steps.extend(self.state.clone().map(Step::State));
         steps.extend(self.program.map(|(_, program)| Step::Program(program)));
         let program_state = self.program_state.clone();
@@ -240,10 +245,18 @@ mod tests {
         journal.state_read(mark, blob("s"));
         assert_eq!(
             journal.steps(),
-            [Step::State(blob("s")), parameters(&[(1, 0.6)])]
+            [
+                Step::Program(2),
+                Step::State(blob("s")),
+                parameters(&[(1, 0.6)])
+            ]
         );
         journal.state_set(blob("t"));
-        assert_eq!(journal.steps(), [Step::State(blob("t"))]);
+        assert_eq!(
+            journal.steps(),
+            [Step::Program(2), Step::State(blob("t"))],
+            "a state need not say which program it is of"
+        );
     }
 
     #[test]

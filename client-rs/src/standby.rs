@@ -123,6 +123,7 @@ impl Stage {
         let survives = self.keeps() && error.death.is_some();
         if survives {
             self.is_down = true;
+            self.audio.abandon();
             self.line.iter_mut().for_each(|kept| kept.is_real = false);
         }
         survives
@@ -174,8 +175,11 @@ impl BlockProcessor for Stage {
             }
             false => blocks,
         };
+        if real == 0 && self.keeps() {
+            return Ok(());
+        }
         match self.audio.wait(real) {
-            Err(error) if real == 0 || self.survives(&error) => Ok(()),
+            Err(error) if self.survives(&error) => Ok(()),
             waited => waited,
         }
     }

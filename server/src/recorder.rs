@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use plugpen_proto::VERSION;
-use plugpen_proto::limits::MAX_WORKER_MESSAGE;
 use plugpen_proto::v1::{
     Death, FlightRecording, OpenOptions, OpenedPlugin, RecordedBlock, RecordedCall, Recording,
 };
@@ -21,8 +20,8 @@ use crate::lock::lock;
 
 /// Calls that are kept.
 const MAX_CALLS: usize = 4096;
-/// Bytes of them: the largest state and as much again as all else takes.
-const MAX_BYTES: usize = MAX_WORKER_MESSAGE + (8 << 20);
+/// Bytes of them, a few times the largest state met in a real plugin.
+const MAX_BYTES: usize = 16 << 20;
 
 /// What one worker was told.
 pub struct Recorder {

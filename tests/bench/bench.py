@@ -48,9 +48,9 @@ PLUGINS = {
 }
 
 
-def ours(name: str, block: int) -> plugpen.Plugin:
+def ours(name: str, block: int, **options: Any) -> plugpen.Plugin:
     bundle, uri = PLUGINS[name]
-    return plugpen.Plugin(LV2 / bundle, RATE, block, plugin=uri)
+    return plugpen.Plugin(LV2 / bundle, RATE, block, plugin=uri, **options)
 
 
 def theirs(name: str, block: int) -> Any:
@@ -362,6 +362,63 @@ def dying_in(report: Report, name: str, quick: bool) -> None:
     )
 
 
+def recording(report: Report, quick: bool) -> None:
+    """What the flight recorder costs a block: 128 frames, and as many as cost 50 us."""
+    for frames in (128, 512):
+        pairs = []
+        for _ in range(5 if quick else 15):
+            with (
+                ours("MVerb", frames, recording="full") as recorded,
+                ours("MVerb", frames, recording="off") as not_recorded,
+            ):
+                for plugin in (recorded, not_recorded):
+                    block_times(plugin, frames, 100, 0.0)
+                pairs.append(
+                    (
+                        median(block_times(recorded, frames, 400, 0.0)),
+                        median(block_times(not_recorded, frames, 400, 0.0)),
+                    )
+                )
+        value, peer = median([pair[0] for pair in pairs]), median([pair[1] for pair in pairs])
+        report.add(
+            f"process MVerb {frames}, recorded (peer: not)",
+            value,
+            "us",
+            peer,
+            "<= 1.03x",
+            value <= 1.03 * peer,
+        )
+
+
+def recovering(report: Report, quick: bool) -> None:
+    """From a death to a block of the plugin that the policy brought back, with its state."""
+    noise = np.zeros((2, 512), np.float32)
+    back, opened = [], []
+    # Each of them once: a plugin that dies again soon is brought back after a delay.
+    names = ("Ambience", "Combo", "Degrade", "Delay", "Detune", "DubDelay", "Dynamics", "Image")
+    for name in names[:3] if quick else names:
+        began = time.perf_counter()
+        plugin = plugpen.Plugin(LV2 / "mda.lv2", RATE, 512, plugin=MDA + name, restart="always")
+        opened.append((time.perf_counter() - began) * 1e3)
+        with plugin:
+            plugin.get_state()
+            os.kill(plugin.worker_pid, signal.SIGKILL)
+            while plugin.is_alive:
+                time.sleep(0.0001)
+            began = time.perf_counter()
+            plugin.process(noise, noise.copy())
+            back.append((time.perf_counter() - began) * 1e3)
+    value, plain = median(back), median(opened)
+    report.add(
+        "a plugin back by its policy (peer: a plain open)",
+        value,
+        "ms",
+        plain,
+        "<= 2x",
+        value <= 2 * plain,
+    )
+
+
 def memory(report: Report, _quick: bool) -> None:
     with ours("eg-amp", 512) as plugin:
         fields = {}
@@ -573,6 +630,8 @@ def main() -> None:
         opening,
         scanning,
         dying,
+        recording,
+        recovering,
         memory,
         resampling,
     )

@@ -35,6 +35,11 @@ impl PluginAudio {
         **self.rings = rings;
     }
 
+    /// Gives up the blocks in flight.
+    pub(crate) fn abandon(&mut self) {
+        self.rings.abandon();
+    }
+
     /// Takes the rings of a fresh worker, if the plugin was brought back and none of its blocks is
     /// in flight; whether it did.
     pub(crate) fn renew(&mut self) -> bool {

@@ -157,11 +157,13 @@ impl Plugin {
 
     /// Makes the fresh worker what the last one was.
     fn take_over(&self, rings: Option<&AudioRings>) -> Result<()> {
+        let rings = rings.map(|rings| RingProcessor::attach(self.shared.clone(), rings));
+        let rings = rings.transpose()?;
+        self.restore()?;
+        // Not before: what is played is played by what it was.
         if let Some(rings) = rings {
-            let rings = RingProcessor::attach(self.shared.clone(), rings)?;
             self.fresh.put(rings);
         }
-        self.restore()?;
         self.attach_to_holder()
     }
 

@@ -75,7 +75,7 @@ impl Limits {
             return Ok(limits);
         };
         for ((name, limit, least), (_, wish, _)) in
-            rows(&mut limits).into_iter().zip(rows(&mut wished.clone()))
+            rows(&mut limits).into_iter().zip(rows(&mut { *wished }))
         {
             let unlimited = *limit == 0;
             if *wish == 0 {

@@ -57,7 +57,8 @@ impl Plugin {
     }
 
     async fn bring_back(self: &Arc<Self>, daemon: &Daemon, died: u64) -> Result<(), String> {
-        let identity = self.identity().await;
+        // One plugin of a file that dies all the time is no reason to leave others dead.
+        let identity = self.identity().await + &lock(&self.now).options.selector;
         let mut generation = died;
         loop {
             let delay = daemon.crash_loops.note(&identity, Instant::now())?;

@@ -16,6 +16,7 @@ mod audio_files;
 mod audio_renderer;
 mod blocks;
 mod chain;
+mod crashes;
 mod device;
 mod errors;
 mod events;
@@ -44,6 +45,7 @@ mod _plugpen {
         audio_files::{get_audio_info, read_audio, resample, write_audio},
         audio_renderer::AudioRenderer,
         chain::PluginChain,
+        crashes::_crash_report,
         device::{
             AudioDevice, MidiIn, audio_get_capture_devices, audio_get_playback_devices,
             midi_get_input_ports, midi_get_output_ports,

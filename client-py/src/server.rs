@@ -72,7 +72,7 @@ pub struct Server {
 }
 
 impl Server {
-    fn call<T: Send>(
+    pub fn call<T: Send>(
         &self,
         py: Python<'_>,
         call: impl FnOnce(&plugpen::Server) -> plugpen::Result<T> + Send,

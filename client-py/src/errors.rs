@@ -65,6 +65,8 @@ pub fn death_object<'py>(py: Python<'py>, death: &Death) -> PyResult<Bound<'py, 
     fields.set_item("summary", &death.summary)?;
     fields.set_item("generation", death.generation)?;
     fields.set_item("time_ms", death.time_ms)?;
+    fields.set_item("fault_address", death.fault_address)?;
+    fields.set_item("location", &death.location)?;
     py.import("plugpen._exceptions")?
         .getattr("Death")?
         .call((), Some(&fields))

@@ -80,7 +80,7 @@ impl Server {
         &self.inner
     }
 
-    fn call<T: Send>(
+    pub fn call<T: Send>(
         &self,
         py: Python<'_>,
         call: impl FnOnce(&plugpen::Server) -> plugpen::Result<T> + Send,

@@ -130,3 +130,29 @@ def test_a_forked_child_opens_its_own(delay: plugpen.Plugin) -> None:
     process.join()
     assert process.exitcode == 0
     assert delay.is_alive
+
+
+def test_a_death_has_a_report(delay: plugpen.Plugin) -> None:
+    delay.set_param(0, 0.5)
+    kill(delay)
+    error = until_dead(delay)
+    report = error.report
+    assert report is not None
+    assert error.death is not None
+    assert report.death == error.death
+    assert report.reason.startswith("SIGABRT: the signal was sent")
+    assert report.analysis == "DONE"
+    assert {"audio", "plugpen-worker"} <= {thread.name for thread in report.threads}
+    assert report.threads[0].crashed
+    assert all(thread.frames for thread in report.threads)
+    assert report.fault is not None
+    assert report.fault.signal_name == "SIGABRT"
+    assert report.calls[-1].name == "SetParameter"
+    assert "value: 0.5" in report.calls[-1].arguments
+    assert len(report.plugin.sha256) == 64
+    assert report.minidump_bytes > 0
+    assert str(report) == str(error.death)
+
+
+def test_an_error_without_a_death_has_no_report() -> None:
+    assert plugpen.PluginError("x").report is None

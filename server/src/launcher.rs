@@ -191,7 +191,7 @@ impl Launcher {
             read_write: jail.read_write,
             namespaces,
             user,
-            limits: errand.limits,
+            limits: errand.limits.clone(),
         };
         let birth = Birth {
             name: errand.name,

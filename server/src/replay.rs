@@ -122,7 +122,8 @@ pub async fn replay(
     Ok(outcome)
 }
 
-/// Whether two deaths are the same, as far as a replay can tell.
+/// Whether two deaths are the same, as far as a replay can tell: in the same place, where both
+/// places are known.
 fn is_same(one: &Death, other: &Death) -> bool {
     let what = |death: &Death| {
         (
@@ -132,7 +133,9 @@ fn is_same(one: &Death, other: &Death) -> bool {
             death.call.clone(),
         )
     };
-    what(one) == what(other)
+    let places = [&one.location, &other.location];
+    let is_known = places.iter().all(|place| !place.is_empty());
+    what(one) == what(other) && (!is_known || places[0] == places[1])
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {

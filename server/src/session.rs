@@ -502,7 +502,7 @@ mod tests {
             crashes_per_minute: 2,
             ..Limits::default()
         };
-        let session = Sessions::new(limits).open("a", &peer()).unwrap();
+        let session = open(&Sessions::new(limits), "a", &peer()).unwrap();
         let now = Instant::now();
         session.note_crash(now);
         assert!(session.check_crash_rate(now).is_ok());

@@ -24,6 +24,15 @@ print goes to the logger "plugpen", at level DEBUG.
 import atexit as _atexit
 
 from . import _plugpen, aio, analysis, audio_io, automation, process, render, vst2preset, vstpreset
+from ._crashes import (
+    CrashCall,
+    CrashedPlugin,
+    CrashFault,
+    CrashFrame,
+    CrashReport,
+    CrashSummary,
+    CrashThread,
+)
 from ._exceptions import (
     Cancelled,
     Death,
@@ -95,6 +104,13 @@ __all__ = [
     "AudioReader",
     "AudioWriter",
     "Cancelled",
+    "CrashCall",
+    "CrashFault",
+    "CrashFrame",
+    "CrashReport",
+    "CrashSummary",
+    "CrashThread",
+    "CrashedPlugin",
     "Death",
     "IndexOutOfRange",
     "InvalidInput",

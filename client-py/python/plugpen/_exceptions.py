@@ -26,6 +26,10 @@ from __future__ import annotations
 
 import signal as _signal
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._crashes import CrashReport
 
 __all__ = [
     "Cancelled",
@@ -59,10 +63,13 @@ class Death:
         call: The call that was running (``"GetState"``), ``"process"`` when only audio was,
             empty when the plugin was idle.
         output: The last lines the plugin wrote to its standard output and error, oldest first.
-        report_id: Identifies this death in logs.
+        report_id: Identifies this death in logs and crash reports; see `Server.crash`.
         summary: One sentence for people.
         generation: Which process of the plugin it was: 1 for the first, one more a restart.
         time_ms: When it was noticed, in milliseconds since the Unix epoch.
+        fault_address: The address that could not be used, where a signal of that kind ended it.
+        location: Module and offset of what ran when such a signal came (``"a.so+0x2871"``); empty
+            where that is not known at once. `PluginError.report` knows more.
     """
 
     kind: str
@@ -74,6 +81,8 @@ class Death:
     summary: str = ""
     generation: int = 0
     time_ms: int = 0
+    fault_address: int | None = None
+    location: str = ""
 
     @property
     def signal_name(self) -> str:
@@ -113,6 +122,20 @@ class PluginError(RuntimeError):
         super().__init__(message)
         self.reason = reason
         self.death = death
+
+    @property
+    def report(self) -> CrashReport | None:
+        """What the daemon knows of the death: stacks, reason, calls; None where there is no death.
+
+        Asks the daemon of this process (of another one, ask `Server.crash`), once more each time;
+        waits for a report in the making, some seconds at most. Raises `PluginNotFound` where it
+        was forgotten.
+        """
+        from ._plugpen import _crash_report
+
+        if self.death is None or not self.death.report_id:
+            return None
+        return _crash_report(self.death.report_id)
 
 
 class InvalidInput(PluginError, ValueError):

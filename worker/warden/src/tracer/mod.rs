@@ -203,8 +203,10 @@ impl Tracer {
     fn dies(&mut self, tid: i32, info: SignalInfo) -> Next {
         self.note_stop(tid);
         let earlier = self.threads.get_mut(&tid).and_then(|t| t.earlier.take());
-        let has_place = info.is_fault() || earlier.is_some();
-        let maps = has_place.then(|| Maps::read(self.pid)).unwrap_or_default();
+        let maps = match info.is_fault() || earlier.is_some() {
+            true => Maps::read(self.pid),
+            false => Maps::default(),
+        };
         let registers = ptrace::registers(tid).ok();
         let mut fault = Self::fault(info, registers.as_ref(), &maps);
         let looked_at = earlier.clone();

@@ -51,7 +51,8 @@ impl Stop {
 /// calling thread ends.
 pub(super) fn seize(tid: i32) -> io::Result<()> {
     let options = libc::PTRACE_O_EXITKILL | libc::PTRACE_O_TRACECLONE | libc::PTRACE_O_TRACEEXIT;
-    call(libc::PTRACE_SEIZE, tid, 0, options as usize as *mut c_void)
+    let options = usize::try_from(options).unwrap_or(0);
+    call(libc::PTRACE_SEIZE, tid, 0, options as *mut c_void)
 }
 
 /// Lets a stopped thread go on, with a signal or (0) without.

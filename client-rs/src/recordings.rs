@@ -53,7 +53,8 @@ impl Server {
     /// `NotFound` where the recording or its plugin is not there, `InvalidInput` where it is none,
     /// those of [`Server::open`] where the plugin does not open for another reason than then.
     pub fn replay(&self, what: Replay<'_>, path: Option<&str>) -> Result<ReplayRecordingResponse> {
-        let path = path.map(resolve).transpose()?.unwrap_or_default();
+        let path = path.map(|path| resolve(path, self.is_remote()));
+        let path = path.transpose()?.unwrap_or_default();
         let first = |data: &[u8], report_id: &str| ReplayRecordingRequest {
             data: data.to_vec(),
             report_id: report_id.into(),

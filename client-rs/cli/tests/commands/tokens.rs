@@ -11,9 +11,11 @@ fn tokens_are_made_listed_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens.toml");
     let file = path.to_str().unwrap();
-    let of = |arguments: &[&str]| [&["token", "--tokens", file], arguments].concat();
-    let first = printed(&of(&["notebook"]));
-    let second = printed(&of(&["farm", "--scope", "read"]));
+    fn of<'a>(file: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
+        [&["token", "--tokens", file], arguments].concat()
+    }
+    let first = printed(&of(file, &["notebook"]));
+    let second = printed(&of(file, &["farm", "--scope", "read"]));
     for token in [&first, &second] {
         assert_eq!(token.len(), 65, "64 digits and a line's end");
         assert!(
@@ -30,23 +32,23 @@ fn tokens_are_made_listed_and_removed() {
     let mode = std::fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     assert_eq!(
-        printed(&of(&["--list"])),
+        printed(&of(file, &["--list"])),
         "notebook  play\nfarm      read\n"
     );
     let rows = json!([{"name": "notebook", "scope": "play"}, {"name": "farm", "scope": "read"}]);
-    assert_eq!(json(&of(&["--list", "--json"])), rows);
+    assert_eq!(json(&of(file, &["--list", "--json"])), rows);
 
-    let (code, said) = failed(&of(&["notebook"]));
+    let (code, said) = failed(&of(file, &["notebook"]));
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("already"), "{said}");
-    assert_eq!(failed(&of(&["a b"])).0, Some(1));
-    assert_eq!(failed(&of(&["nobody", "--remove"])).0, Some(3));
-    assert_eq!(failed(&of(&[])).0, Some(2));
+    assert_eq!(failed(&of(file, &["a b"])).0, Some(1));
+    assert_eq!(failed(&of(file, &["nobody", "--remove"])).0, Some(3));
+    assert_eq!(failed(&of(file, &[])).0, Some(2));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), kept);
 
-    let removed = run(&of(&["notebook", "--remove"]));
+    let removed = run(&of(file, &["notebook", "--remove"]));
     assert!(removed.status.success(), "{}", text(&removed.stderr));
-    assert_eq!(printed(&of(&["--list"])), "farm  read\n");
+    assert_eq!(printed(&of(file, &["--list"])), "farm  read\n");
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 1, "half a file is left behind");
 }

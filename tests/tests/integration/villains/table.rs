@@ -63,6 +63,7 @@ const SECCOMP: &str = "seccomp";
 const LANDLOCK: &str = "landlock";
 const RLIMITS: &str = "rlimits";
 const UID: &str = "uid";
+const USER: &str = "user_ns";
 const PID: &str = "pid_ns";
 const NET: &str = "net_ns";
 const MOUNT: &str = "mount_ns";
@@ -397,7 +398,7 @@ const MEMORY: &[Attack] = &[
     attack(
         "threads",
         "starts a thousand threads",
-        Fate::Limited(&[UID], DeathKind::Limit),
+        Fate::Limited(&[UID, USER], DeathKind::Limit),
         Harmful,
     ),
     attack(

@@ -373,8 +373,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("none.sock");
         // A port that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = port.local_addr().unwrap().port();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
         for (target, word) in [
             (socket.to_str().unwrap(), "none.sock"),
             (&format!("http://127.0.0.1:{port}"), &port.to_string()),

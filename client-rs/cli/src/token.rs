@@ -223,7 +223,9 @@ fn without(path: &Path, text: &str, name: &str) -> Result<String, Failure> {
     let mut left = String::new();
     for part in parts {
         let is_its = |file: &File| file.token.iter().any(|entry| entry.name == name);
-        if !toml::from_str(&part).is_ok_and(|file: File| is_its(&file)) {
+        // What comes before the first entry may be more than one.
+        let is_entry = part.trim_start().starts_with(HEAD);
+        if !is_entry || !toml::from_str(&part).is_ok_and(|file: File| is_its(&file)) {
             left += &part;
         }
     }

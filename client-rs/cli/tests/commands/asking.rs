@@ -68,13 +68,15 @@ fn mistakes_in_the_command_line_are_told_apart() {
 }
 
 #[test]
-fn other_machines_are_refused_with_the_expected_address() {
-    let (code, said) = failed(&["--server", "https://box:7380", "info", "null:gain"]);
-    assert_eq!(code, Some(1));
-    assert!(
-        said.contains("unix:/path") && said.contains("yet"),
-        "{said}"
-    );
+fn addresses_that_are_none_are_refused_with_the_expected_ones() {
+    for target in ["tcp://box:7380", "https://box", "http://box:7380"] {
+        let (code, said) = failed(&["--server", target, "info", "null:gain"]);
+        assert_eq!(code, Some(1));
+        assert!(
+            said.contains("unix:/path") && said.contains("https://HOST:PORT"),
+            "{said}"
+        );
+    }
 }
 
 #[test]

@@ -209,7 +209,7 @@ pub fn stop(pid: u32) {
     let start = std::time::Instant::now();
     let stands = |task: std::io::Result<std::fs::DirEntry>| {
         let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap();
-        // The second of a process that is traced.
+        // "t" under trace.
         stat.contains(") T ") || stat.contains(") t ")
     };
     while !std::fs::read_dir(format!("/proc/{pid}/task"))

@@ -13,7 +13,7 @@ mod witness;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use plugpen::v1::{Death, ErrorReason, SandboxState};
+use plugpen::v1::{Death, DeathKind, ErrorReason, SandboxState};
 use plugpen::{EventBody, EventList, OpenOptions, Plugin, Server};
 use plugpen_tests::census;
 
@@ -67,7 +67,12 @@ fn standing(plugin: &Plugin) -> BTreeSet<String> {
 /// Has a fresh worker try an attack; one that lives on must still play and answer.
 fn attempt(format: &Format, server: &Server, attack: &Attack) -> Tried {
     let scene = Scene::new(server);
-    let plugin = format.open_with(server, "attacker", OpenOptions::default());
+    let mut options = OpenOptions::default();
+    if !matches!(attack.fate, Fate::Ends(DeathKind::Hang, _)) {
+        // Whatever ends it has time for that.
+        options.deadlines.block_seconds = 60.0;
+    }
+    let plugin = format.open_with(server, "attacker", options);
     let layers = standing(&plugin);
     let mut events = EventList::new();
     let order = scene.order(attack.name);

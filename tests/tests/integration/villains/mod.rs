@@ -34,7 +34,7 @@ const ONLY_OUTSIDE: [&str; 2] = ["create-tmp", "create-shm"];
 #[derive(Debug)]
 enum Ended {
     Succeeded,
-    #[allow(dead_code, reason = "messages show it")]
+    /// With this errno.
     Denied(i32),
     Died(Box<Death>),
 }
@@ -156,9 +156,13 @@ fn judge(attack: &Attack, tried: &Tried) -> Option<String> {
         },
         _ => return None,
     };
+    let ended = match &tried.ended {
+        Ended::Denied(errno) => format!("denied with errno {errno}"),
+        ended => format!("{ended:?}"),
+    };
     Some(format!(
-        "{} should be {wanted}: {:?}, damage {:?}, layers {:?}",
-        attack.name, tried.ended, tried.damage, tried.layers
+        "{} should be {wanted}: {ended}, damage {:?}, layers {:?}",
+        attack.name, tried.damage, tried.layers
     ))
 }
 

@@ -50,11 +50,13 @@ impl Pace {
         };
         let allowance = clients.entry(client.clone()).or_insert(full);
         let left = allowance.at(now, self.per_second);
+        let is_in_time = left >= 1.0;
+        // A refused call costs nothing: who calls a little too often must not be shut out.
         *allowance = Allowance {
-            left: (left - 1.0).max(0.0),
+            left: if is_in_time { left - 1.0 } else { left },
             at: now,
         };
-        if left >= 1.0 {
+        if is_in_time {
             return Ok(());
         }
         Err(Error::new(
@@ -96,5 +98,20 @@ mod tests {
         pace.admit(&one, later).unwrap();
         pace.admit(&one, later).unwrap();
         assert!(pace.admit(&one, later).is_err());
+    }
+
+    #[test]
+    fn whoever_calls_too_often_gets_what_is_allowed_all_the_same() {
+        let pace = Pace::new(10);
+        let client: Arc<str> = "a".into();
+        let begin = Instant::now();
+        let answered = (0..1000_u32)
+            .filter(|call| {
+                pace.admit(&client, begin + *call * Duration::from_millis(10))
+                    .is_ok()
+            })
+            .count();
+        // Ten at once, and ten in each of ten seconds.
+        assert!((105..=110).contains(&answered), "{answered}");
     }
 }

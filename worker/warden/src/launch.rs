@@ -292,7 +292,7 @@ mod tests {
             ..launch()
         };
         let line = strings(launch.arguments().unwrap()).join("|");
-        let rest = "|--read-only|/c|--read-write|/d|--mode|trace-files|--missing|user_ns=no|";
+        let rest = "|--read-only|/c|--read-write|/d|--limit|memory=9|--mode|trace-files|--missing|user_ns=no|";
         assert!(line.contains(rest), "{line}");
         for mode in [Mode::Enforce, Mode::Report, Mode::TraceFiles, Mode::Kill] {
             assert_eq!(mode.as_str().parse(), Ok(mode));

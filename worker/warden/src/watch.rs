@@ -4,7 +4,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use plugpen_proto::framing::Assembler;
-use plugpen_proto::limits::MAX_WORKER_MESSAGE;
 use plugpen_proto::v1::LogSource;
 use plugpen_proto::worker::FromWorker;
 use prost::Message as _;
@@ -105,7 +104,8 @@ impl<'a, R: Report> Watch<'a, R> {
             None => (self.reap(), None),
         };
         // What it wrote before it ended still counts: an answer, the last words.
-        let mut budget = MAX_WORKER_MESSAGE / PIECE + 16;
+        // What is left is what the socket holds; one that is looked at while it dies writes on.
+        let mut budget = 16;
         while self.control_open && budget > 0 && self.read_control() {
             budget -= 1;
         }

@@ -31,7 +31,6 @@ pub const ALL: &[(&str, Attack)] = &[
     ("exit-handler-hangs", exit_handler_hangs),
     ("thread-crashes", thread_crashes),
     ("int-0x80", int_0x80),
-    ("zeroed-rings", zeroed_rings),
     ("wild-rings", wild_rings),
     ("noise-to-daemon", noise_to_daemon),
     ("flood-to-daemon", flood_to_daemon),
@@ -195,13 +194,13 @@ fn int_0x80(_: &Target<'_>) -> Outcome {
     Ok(())
 }
 
-fn zeroed_rings(_: &Target<'_>) -> Outcome {
-    memory::forge(0);
-    Ok(())
-}
-
+/// While it plays on, as if nothing were.
 fn wild_rings(_: &Target<'_>) -> Outcome {
-    memory::forge(0xFF);
+    thread::spawn(|| {
+        loop {
+            memory::forge();
+        }
+    });
     Ok(())
 }
 

@@ -217,13 +217,13 @@ fn write_status(_: &Target<'_>) -> Outcome {
     result
 }
 
-/// Writes where its rings' own words are, over and over: `wild` for the whole of what it may write.
-pub fn forge(value: u8) {
+/// Fills what it may write of its rings, counts and lengths too, with ones.
+pub fn forge() {
     for shared in mappings() {
         if shared.name.starts_with("/memfd:") && shared.access.starts_with("rw") {
             let place = ptr::with_exposed_provenance_mut::<u8>(shared.start);
             // SAFETY: mapped and writable; that others read it meanwhile is the attack.
-            unsafe { place.write_bytes(value, shared.length) };
+            unsafe { place.write_bytes(0xFF, shared.length) };
         }
     }
 }

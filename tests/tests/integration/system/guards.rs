@@ -47,10 +47,12 @@ fn a_plugin_that_leaves_its_buffers_dies_where_they_are_guarded() {
             (Guard::Begin, 4, 1, "wrote to input 1"),
         ] {
             let what = format!("{} {guard:?} {place} {frames}", format.name);
-            // It does the same without, and nobody is the wiser.
-            let quiet = format.open(&server, "overrun");
-            set(&quiet, place, frames);
-            play(&quiet, 37).unwrap();
+            // It does the same without, and nobody is the wiser; but inputs are never writable.
+            if place != 4 {
+                let quiet = format.open(&server, "overrun");
+                set(&quiet, place, frames);
+                play(&quiet, 37).unwrap();
+            }
             let plugin = format.open_with(&server, "overrun", guarded(guard));
             assert_eq!(play(&plugin, 37).unwrap(), [[0.25; 37]; 2], "{what}");
             set(&plugin, place, frames);
@@ -148,25 +150,26 @@ fn real_plugins_that_run_over_are_caught() {
     }
 }
 
-/// The VST3 of ZamEQ2 says that its parameters are 0 at first, which makes its filters none.
 #[test]
-fn a_real_plugin_that_gives_nan_is_told_from_one_that_does_not() {
+fn a_real_plugin_gives_numbers() {
+    let Some(bundle) = real_vst3("ZamVerb.vst3") else {
+        return;
+    };
     let server = server();
     let options = OpenOptions {
         numerics: true,
         ..OpenOptions::default()
     };
-    for (name, gives_nan) in [("ZamEQ2.vst3", true), ("ZamVerb.vst3", false)] {
-        let Some(bundle) = real_vst3(name) else {
-            continue;
-        };
-        let plugin = server.open(bundle.to_str().unwrap(), &options).unwrap();
-        for _ in 0..10 {
-            play(&plugin, 64).unwrap();
-        }
-        let outputs = plugin.numerics(false).unwrap();
-        assert!(outputs.iter().all(|output| output.samples == 640), "{name}");
-        let nan = outputs.iter().any(|output| output.nan > 0);
-        assert_eq!(nan, gives_nan, "{name}: {outputs:?}");
+    let plugin = server.open(bundle.to_str().unwrap(), &options).unwrap();
+    for _ in 0..10 {
+        play(&plugin, 64).unwrap();
     }
+    let outputs = plugin.numerics(false).unwrap();
+    assert!(outputs.iter().all(|output| output.samples == 640));
+    assert!(
+        outputs
+            .iter()
+            .all(|output| output.nan == 0 && output.infinite == 0)
+    );
+    assert!(outputs.iter().any(|output| output.peak > 0.0));
 }

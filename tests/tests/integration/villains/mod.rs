@@ -80,7 +80,11 @@ fn attempt(format: &Format, server: &Server, attack: &Attack) -> Tried {
     let ended = match play_events(&plugin, &[0.5; 64], &events) {
         // Some ends come a little later.
         Ok(_) if matches!(attack.fate, Fate::Ends(..)) => {
-            until(attack.name, || plugin.death().is_some());
+            let quiet = EventList::new();
+            until(attack.name, || {
+                let played = play_events(&plugin, &[0.5; 64], &quiet);
+                (played.is_err() || plugin.get_param(0).is_err()) && plugin.death().is_some()
+            });
             Ended::Died(Box::new(plugin.death().unwrap()))
         }
         Ok((_, said)) => heard(attack, &said),
@@ -90,7 +94,6 @@ fn attempt(format: &Format, server: &Server, attack: &Attack) -> Tried {
             Ended::Died(error.death.unwrap())
         }
     };
-    let damage = scene.damage();
     if matches!(ended, Ended::Died(_)) {
         let pid = plugin.worker_pid();
         until("the worker's end", || !census::is_running(pid));
@@ -102,7 +105,7 @@ fn attempt(format: &Format, server: &Server, attack: &Attack) -> Tried {
     }
     Tried {
         ended,
-        damage,
+        damage: scene.damage(),
         layers,
     }
 }

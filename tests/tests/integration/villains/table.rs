@@ -27,7 +27,7 @@ pub enum Unjailed {
     Succeeds,
     /// It succeeds for root.
     SucceedsAsRoot,
-    /// That depends on the machine: it is tried in the jail only.
+    /// That depends on the machine, or cannot be seen from outside: it is tried in the jail only.
     Varies,
     /// It could hurt the machine: it is tried in the jail only.
     Harmful,
@@ -282,12 +282,12 @@ const FILE_ATTACKS: &[Attack] = &[
 ];
 
 const PROCESSES: &[Attack] = &[
-    attack("execve", "becomes another program", PROGRAMS, Succeeds),
+    attack("execve", "becomes another program", PROGRAMS, Varies),
     attack(
         "execve-memfd",
         "becomes a program that it keeps in memory",
         CALLS,
-        Succeeds,
+        Varies,
     ),
     attack("system", "runs a command by system()", PROGRAMS, Succeeds),
     attack("popen", "runs a command by popen()", PROGRAMS, Succeeds),
@@ -579,14 +579,8 @@ const DEATHS: &[Attack] = &[
         Harmful,
     ),
     attack(
-        "zeroed-rings",
-        "zeroes what it may write of the rings",
-        Fate::Ends(DeathKind::Protocol, &[9]),
-        Harmful,
-    ),
-    attack(
         "wild-rings",
-        "fills what it may write of the rings with ones",
+        "fills what it may write of the rings with ones, over and over",
         Fate::Ends(DeathKind::Protocol, &[9]),
         Harmful,
     ),

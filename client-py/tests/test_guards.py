@@ -45,7 +45,9 @@ def test_a_plugin_that_stays_in_its_buffers_sounds_the_same(open_plugin: Open) -
         np.testing.assert_array_equal(play(open_plugin(bundle, guard=guard), 37, blocks=50), plain)
 
 
-def test_the_first_of_what_is_no_number_is_told(overrun: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_first_of_what_is_no_number_is_told(
+    overrun: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with plugpen.Plugin(overrun, plugin="Test Overrun", numerics=True) as plugin:
         plugin.set_param(0, 5 / 8)
         with caplog.at_level(logging.WARNING, "plugpen"):

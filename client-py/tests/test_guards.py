@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from conftest import LV2, Open, missing
 
@@ -17,7 +18,7 @@ def overrun(daemon: None) -> Path:
     return Path(plugins) / "plugpen-test.lv2"
 
 
-def play(plugin: plugpen.Plugin, frames: int, blocks: int = 1) -> np.ndarray:
+def play(plugin: plugpen.Plugin, frames: int, blocks: int = 1) -> npt.NDArray[np.float32]:
     sound = np.full((plugin.num_input_channels, frames), 0.25, np.float32)
     heard = np.zeros((plugin.num_output_channels, frames), np.float32)
     for _ in range(blocks):

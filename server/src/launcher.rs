@@ -191,7 +191,7 @@ impl Launcher {
             read_write: jail.read_write,
             namespaces,
             user,
-            limits: errand.limits.clone(),
+            limits: errand.limits,
         };
         let birth = Birth {
             name: errand.name,

@@ -31,7 +31,7 @@ const BEYOND_WATCHDOG: Duration = Duration::from_secs(5);
 
 /// One thing that was done to the plugin.
 enum Step {
-    Call { call: Call, after_block: u64 },
+    Call { call: Box<Call>, after_block: u64 },
     Block(RecordedBlock),
 }
 
@@ -205,7 +205,7 @@ fn steps(recording: &FlightRecording, cautions: &mut Vec<String>) -> Vec<Step> {
             steps.push(Step::Block(block));
         }
         steps.push(Step::Call {
-            call,
+            call: Box::new(call),
             after_block: after.saturating_sub(before_first),
         });
     }
@@ -240,7 +240,7 @@ impl Run<'_> {
                         after_block,
                         deadline: self.deadline(&call),
                     };
-                    match self.worker.call_any(call, terms).await {
+                    match self.worker.call_any(*call, terms).await {
                         Err(error) if error.death.is_some() => return Err(error),
                         // What the plugin refused then it refuses now.
                         _ => self.outcome.calls_made += 1,

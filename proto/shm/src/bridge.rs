@@ -88,7 +88,6 @@ impl ClientEnd {
             frames: block.frames,
             double: block.double,
             transport: block.transport,
-            ..BlockHeader::default()
         });
         let channel = block.frames as usize * sample_bytes(block.double);
         if channel > 0 {

@@ -155,7 +155,6 @@ mod tests {
                 handle: "p1".into(),
                 index: 3,
                 value: 0.5,
-                ..SetParameterRequest::default()
             });
             log.begin(id, "SetParameter", Some(&call), 7);
             if id != 100 {

@@ -317,12 +317,12 @@ unsafe fn become_worker(plan: &Plan) -> &'static str {
                 return "dup2";
             }
         }
-        let first_other = if plan.fds[4] < 0 { 4 } else { 5 };
+        let first_other: libc::c_uint = if plan.fds[4] < 0 { 4 } else { 5 };
         // Everything of ours is close-on-exec already; this covers what a library opened without.
         // Kernels before 5.11 lack the call.
         libc::syscall(
             libc::SYS_close_range,
-            first_other as libc::c_uint,
+            first_other,
             libc::c_uint::MAX,
             libc::CLOSE_RANGE_CLOEXEC,
         );

@@ -175,7 +175,7 @@ fn reports_outlive_their_daemon_until_they_are_forgotten() {
     let report = server.crash(&id[..8]).unwrap();
     assert_eq!(report.report_id, id);
     assert!(calls(blamed(&report), "commit"), "{}", report.analysis_note);
-    assert_eq!(server.forget_crashes(&[id.clone()]).unwrap(), 1);
+    assert_eq!(server.forget_crashes(std::slice::from_ref(&id)).unwrap(), 1);
     let error = server.crash(&id).unwrap_err();
     assert!(is(&error, &[ErrorReason::NotFound]), "{error}");
     let left = std::fs::read_dir(dir.path().join("crashes"))

@@ -291,7 +291,6 @@ impl Audio {
         slot.set_header(&BlockHeader {
             frames: block.frames,
             double: false,
-            bypass: false,
             transport: block.transport,
         });
         for (channel, plane) in block.planes.iter().enumerate() {

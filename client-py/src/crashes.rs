@@ -87,7 +87,7 @@ impl Server {
 
 /// A report of this process's own daemon, for `PluginError.report`.
 #[pyfunction]
-pub fn _crash_report<'py>(py: Python<'py>, report_id: &str) -> PyResult<Bound<'py, PyAny>> {
+pub fn crash_report<'py>(py: Python<'py>, report_id: &str) -> PyResult<Bound<'py, PyAny>> {
     let found = py.detach(|| default_server()?.crash(report_id));
     report(py, &found.or_raise()?)
 }

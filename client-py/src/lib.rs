@@ -49,7 +49,7 @@ mod _plugpen {
         audio_renderer::AudioRenderer,
         audio_streams::{AudioReader, AudioWriter},
         chain::PluginChain,
-        crashes::_crash_report,
+        crashes::crash_report,
         device::{
             AudioDevice, MidiIn, audio_get_capture_devices, audio_get_playback_devices,
             midi_get_input_ports, midi_get_output_ports,

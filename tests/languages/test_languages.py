@@ -78,6 +78,9 @@ def stubs(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
         *(sys.executable, "-m", "grpc_tools.protoc", "-I", REPOSITORY / "proto"),
         *(f"--python_out={folder}", f"--grpc_python_out={folder}", *protos),
     )
+    # Else the installed package of that name would be found first.
+    for package in ("plugpen", "plugpen/v1"):
+        (folder / package / "__init__.py").touch()
     return folder
 
 

@@ -131,11 +131,11 @@ class PluginError(RuntimeError):
         waits for a report in the making, some seconds at most. Raises `PluginNotFound` where it
         was forgotten.
         """
-        from ._plugpen import _crash_report
+        from ._plugpen import crash_report
 
         if self.death is None or not self.death.report_id:
             return None
-        return _crash_report(self.death.report_id)
+        return crash_report(self.death.report_id)
 
 
 class InvalidInput(PluginError, ValueError):

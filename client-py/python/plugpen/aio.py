@@ -375,6 +375,15 @@ class AsyncPlugin:
         """How the plugin's process ended, a `Death`; None while it runs."""
         return self._plugin.death
 
+    @property
+    def sandbox(self) -> dict[str, str]:
+        """How the plugin's process is jailed, as `Plugin.sandbox`."""
+        return self._plugin.sandbox
+
+    async def get_numerics(self) -> list[Any]:
+        """Ask for what is wrong with the numbers in the outputs, as `Plugin.numerics`."""
+        return await self.run(lambda plugin: plugin.numerics)
+
     async def get_program(self) -> int:
         """Ask for the index of the current factory program; 0 where there are none."""
         return await self.run(lambda plugin: plugin.program)
@@ -436,6 +445,7 @@ class AsyncPlugin:
     set_transport = _awaited(Plugin.set_transport)
     clear_transport = _awaited(Plugin.clear_transport)
     reset = _awaited(Plugin.reset)
+    reset_numerics = _awaited(Plugin.reset_numerics)
     get_bus_info = _awaited(Plugin.get_bus_info)
     check_buses_layout = _awaited(Plugin.check_buses_layout)
     set_track_properties = _awaited(Plugin.set_track_properties)

@@ -354,6 +354,7 @@ fn describe(fault: &Fault, instruction: &Instruction) -> String {
         ("SIGSEGV", "SI_KERNEL") => format!("{name}: used an address that cannot be one"),
         ("SIGFPE", "FPE_INTDIV") => format!("{name}: divided by zero"),
         ("SIGILL", _) if fault.code > 0 => format!("{name}: met an instruction that there is not"),
+        ("SIGABRT", "SI_USER" | "SI_QUEUE") => format!("{name}: the signal was sent"),
         ("SIGABRT", _) => format!("{name}: abort() was called"),
         ("SIGSYS", _) => match fault.system_call {
             Some(call) => format!("{name}: made the system call {call}, which is forbidden"),

@@ -11,7 +11,7 @@
 //! 3. [`Warden::send`] writes a message, with file descriptors beside it where the call has some.
 //!    It never blocks: what the socket does not take waits in a bounded queue.
 //! 4. [`Warden::kill`] ends the worker; the first cause given is the one that is reported.
-//! 5. A second thread traces the worker ([`tracer`]): it sees a death before it has happened, and
+//! 5. A second thread traces the worker (`tracer`): it sees a death before it has happened, and
 //!    looks at what is dying.
 //! 6. The first thread reads what the worker left behind and reports its [`End`]; when the worker
 //!    is gone, it reports what was found ([`Capture`]), removes the private directory and ends.

@@ -54,6 +54,7 @@ __all__ = [
     "audio_get_capture_devices",
     "audio_get_playback_devices",
     "connect",
+    "crash_report",
     "get_audio_info",
     "midi_get_input_ports",
     "midi_get_output_ports",

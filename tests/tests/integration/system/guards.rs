@@ -47,6 +47,10 @@ fn a_plugin_that_leaves_its_buffers_dies_where_they_are_guarded() {
             (Guard::Begin, 4, 1, "wrote to input 1"),
         ] {
             let what = format!("{} {guard:?} {place} {frames}", format.name);
+            // Our plugins of the other formats copy their inputs before they look at them.
+            if [2, 4].contains(&place) && format.name != LV2.name {
+                continue;
+            }
             // It does the same without, and nobody is the wiser; but inputs are never writable.
             if place != 4 {
                 let quiet = format.open(&server, "overrun");

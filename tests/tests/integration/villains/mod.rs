@@ -148,7 +148,11 @@ fn judge(attack: &Attack, tried: &Tried) -> Option<String> {
         Fate::Accepted(_) if !succeeded => "open",
         Fate::Survived if !matches!(tried.ended, Ended::Succeeded) => "survived",
         Fate::Ends(kind, signals) => match &tried.ended {
-            Ended::Died(death) if death.kind() == kind => {
+            // One that has no control channel ends by itself, where it is not killed before.
+            Ended::Died(death)
+                if death.kind() == kind
+                    || kind == DeathKind::Killed && NO_CHANNEL.contains(&death.exit_code) =>
+            {
                 let named = signals.is_empty() || signals.contains(&death.signal);
                 if named && tried.damage.is_empty() {
                     return None;
@@ -184,6 +188,9 @@ fn hold(format: &Format, server: &Server, attacks: impl Iterator<Item = &'static
     });
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// What a worker exits with that cannot speak to its daemon.
+const NO_CHANNEL: [i32; 2] = [70, 74];
 
 fn is_a_death(attack: &Attack) -> bool {
     matches!(attack.fate, Fate::Ends(..) | Fate::Survived)

@@ -557,7 +557,7 @@ const DEATHS: &[Attack] = &[
     attack(
         "closed-descriptors",
         "closes all descriptors",
-        Fate::Ends(DeathKind::Killed, &[9]),
+        Fate::Ends(DeathKind::Killed, &[]),
         Harmful,
     ),
     attack(

@@ -68,8 +68,8 @@ pub use properties::format_name;
 ///     limits: What its process may use at most, of `memory_bytes`, `cpu_seconds`, `threads`,
 ///         `descriptors` and `disk_bytes`. The daemon's own limits can only be tightened.
 ///     guard: "end" has each audio buffer end, "begin" has it begin at memory that is not there, and
-///         inputs cannot be written: a plugin that leaves its buffers dies where it does, with what
-///         it did in its `Death`. None leaves them as they are. Costs two copies a block.
+///         LV2's inputs cannot be written: a plugin that leaves its buffers dies where it does, with
+///         what it did in its `Death`. Inputs of VST are not guarded. Costs two copies a block.
 ///     numerics: Count what is wrong with the numbers in the outputs (`numerics`).
 ///     deadlines: Seconds after which the plugin's process is ended as hung, by kind: "load", "state"
 ///         (calls that stop the audio), "control" (other calls) and "block". The daemon's count for

@@ -82,8 +82,8 @@ pub struct OpenOptions {
     pub limits: v1::WorkerLimits,
     /// Where the plugin's audio buffers touch memory that is not there: a plugin that reads or
     /// writes past its blocks ([`Guard::End`](v1::Guard::End)) or before them
-    /// ([`Guard::Begin`](v1::Guard::Begin)), or writes to its inputs, is ended at once. Only on
-    /// Linux.
+    /// ([`Guard::Begin`](v1::Guard::Begin)) is ended at once, and of LV2 one that writes to its
+    /// inputs. The inputs of VST2 and VST3 are not guarded. Only on Linux.
     pub guard: v1::Guard,
     /// Counts what is wrong with the numbers in the plugin's outputs
     /// ([`Plugin::numerics`](crate::Plugin::numerics)).

@@ -47,7 +47,7 @@ fn a_plugin_that_leaves_its_buffers_dies_where_they_are_guarded() {
             (Guard::Begin, 4, 1, "wrote to input 1"),
         ] {
             let what = format!("{} {guard:?} {place} {frames}", format.name);
-            // Our plugins of the other formats copy their inputs before they look at them.
+            // The adapters of the other formats copy inputs for the plugin.
             if [2, 4].contains(&place) && format.name != LV2.name {
                 continue;
             }
